@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the engine tells the store: one report for each attempt that ended and each
+ * delivery that was spilled, expired or cancelled. A report holds its rows' values and no
+ * pointer into the engine, so that any thread may read it at leisure.
+ *
+ * The report queue has a fixed number of slots. An attempt reserves one before it starts
+ * and the store gives it back after its commit: a store that stands still stops starts,
+ * it does not lose reports.
+ */
+#ifndef WHS_REPORT_H
+#define WHS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "delivery.h"
+#include "id.h"
+#include "outcome.h"
+#include "transport.h"
+
+/* One delivery within a report. */
+struct whs_reported {
+    int64_t event_seq;
+    int64_t subscription_seq;
+    enum whs_delivery_state state; /* WAITING, DELIVERED, DEAD, EXPIRED, CANCELLED */
+    int attempts;                  /* made so far, this one included */
+    int64_t delay_ms;              /* WAITING: due so long after the settle */
+    bool claimed_row; /* it came from a waiting row, not from an outbox event */
+    bool event_done;  /* all matches of its event are settled or spilled with this one */
+};
+
+struct whs_report {
+    struct whs_report *next;
+    enum whs_outcome outcome;
+    int http_status;
+    int64_t started_at_ms; /* wall clock; 0: nothing was attempted */
+    int64_t duration_ms;
+    char batch[WHS_NOTIFICATION_ID_SIZE]; /* "" outside a batch */
+    char address[WHS_ADDRESS_SIZE];
+    char *origin;    /* owned; never NULL */
+    char *snippet;   /* owned, NULL on success; first bytes of the answer */
+    size_t snippet_len;
+    bool holds_slot;
+    /* What became of the subscription by this attempt. */
+    bool subscription_disabled; /* with `outcome` as the reason */
+    bool subscription_failing;  /* its failing period starts here */
+    bool subscription_recovered; /* and ends here */
+    size_t count;
+    struct whs_reported deliveries[];
+};
+
+struct whs_report_queue;
+
+/* `slots` reports may be reserved or unsettled at once. NULL: no memory. */
+struct whs_report_queue *whs_report_queue_create(size_t slots);
+/* Frees what nobody took. */
+void whs_report_queue_destroy(struct whs_report_queue *queue);
+
+/* Engine thread. False: no slot is free now. */
+bool whs_report_queue_reserve(struct whs_report_queue *queue);
+/* Gives back a reserved slot that no report will use. */
+void whs_report_queue_unreserve(struct whs_report_queue *queue);
+/* Takes the report; it uses a reserved slot when holds_slot. Never fails. */
+void whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report);
+
+/* Store's thread: waits to `timeout_ms` for at least one, takes at most `max` deliveries'
+ * worth (always one report), linked by next in the order they were put. NULL: none. */
+struct whs_report *whs_report_queue_take(struct whs_report_queue *queue, size_t max,
+                                         int timeout_ms);
+/* After their commit: frees the reports and their slots. */
+void whs_report_queue_settled(struct whs_report_queue *queue,
+                              struct whs_report *reports);
+/* The other way: they were not written and are to be taken again, first. */
+void whs_report_queue_return(struct whs_report_queue *queue,
+                             struct whs_report *reports);
+/* Any thread: makes take return early. */
+void whs_report_queue_wake(struct whs_report_queue *queue);
+
+#endif

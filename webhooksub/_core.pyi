@@ -158,7 +158,7 @@ class Reports:
     def __len__(self) -> int:
         """Deliveries in it."""
     def deliveries(self, now_ms: int) -> list[tuple[Any, ...]]:
-        """(event_seq, subscription_seq, state, attempts, next_at | None, origin, batch | None,
+        """(event_seq, subscription_seq, state, attempts, next_at | None, origin_seq, batch | None,
         http_status | None, outcome, duration_ms, updated_at)"""
     def attempts(self, now_ms: int) -> list[tuple[Any, ...]]:
         """Failures, and everything about a delivery that was tried before:
@@ -187,6 +187,7 @@ class Engine:
         self,
         seq: int,
         id: bytes,
+        origin_seq: int,
         created_revision: int,
         subscription: Subscription,
         keys: Sequence[bytes],

@@ -39,7 +39,7 @@ struct whs_report {
     int64_t duration_ms;
     char batch[WHS_NOTIFICATION_ID_SIZE]; /* "" outside a batch */
     char address[WHS_ADDRESS_SIZE];
-    char *origin;    /* owned; never NULL */
+    int64_t origin_seq; /* of the subscriptions in it: one origin for all */
     char *snippet;   /* owned, NULL on success; first bytes of the answer */
     size_t snippet_len;
     bool holds_slot;

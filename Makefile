@@ -39,6 +39,7 @@ $(BUILD)/test_%: tests/c/test_%.c $(CORE_OBJECTS) $(C_TEST_SUPPORT)
 
 -include $(wildcard $(BUILD)/*.d)
 
+.SECONDARY:
 .PHONY: ctest asan tsan
 ctest: $(C_TESTS) ## C tests of the core, without Python (T=name for one)
 	@for t in $(C_TESTS); do echo "== $$t"; $$t || exit 1; done

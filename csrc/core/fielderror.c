@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "fielderror.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc.h"
+
+/* Longer names of fields are a sender's noise. */
+#define FIELD_BYTES_MAX 128
+#define MESSAGE_BYTES_MAX 256
+
+static char *
+copy_text(const char *text, size_t len)
+{
+    char *copy = whs_alloc(len + 1);
+    if (copy) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}
+
+static size_t
+shorten_at_character(struct whs_slice text, size_t most)
+{
+    if (text.len <= most)
+        return text.len;
+    size_t len = most;
+    while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
+        len--;
+    return len;
+}
+
+static bool
+make_room(struct whs_field_errors *errors)
+{
+    if (errors->len < errors->cap)
+        return true;
+    size_t cap = errors->cap ? errors->cap * 2 : 8;
+    struct whs_field_error *items = whs_resize(errors->items, cap * sizeof(*items));
+    if (!items)
+        return false;
+    errors->items = items;
+    errors->cap = cap;
+    return true;
+}
+
+void
+whs_field_errors_fini(struct whs_field_errors *errors)
+{
+    for (size_t i = 0; i < errors->len; i++) {
+        whs_free(errors->items[i].field);
+        whs_free(errors->items[i].message);
+    }
+    whs_free(errors->items);
+    *errors = (struct whs_field_errors){0};
+}
+
+void
+whs_field_errors_add(struct whs_field_errors *errors, struct whs_slice field,
+                     const char *code, const char *format, ...)
+{
+    if (!errors || errors->len >= WHS_FIELD_ERRORS_MAX)
+        return;
+    char message[MESSAGE_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    struct whs_field_error item = {
+        .field = copy_text(field.ptr ? field.ptr : "",
+                           shorten_at_character(field, FIELD_BYTES_MAX)),
+        .code = code,
+        .message = copy_text(message, strlen(message)),
+    };
+    if (!item.field || !item.message || !make_room(errors)) {
+        whs_free(item.field);
+        whs_free(item.message);
+        errors->no_memory = true;
+        return;
+    }
+    errors->items[errors->len++] = item;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * status, alloc, slice, buf, fielderror, action: the values everything stands on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "action.h"
+#include "alloc.h"
+#include "buf.h"
+#include "clock.h"
+#include "failing_alloc.h"
+#include "fielderror.h"
+#include "slice.h"
+#include "status.h"
+
+static void
+every_status_has_a_name_and_a_sentence(void **state)
+{
+    (void)state;
+    assert_string_equal(whs_status_name(WHS_FULL), "FULL");
+    assert_string_equal(whs_status_message(WHS_FULL), "the queue is full");
+    assert_string_equal(whs_status_name((enum whs_status)99), "?");
+}
+
+static void
+an_error_message_is_cut_not_overrun(void **state)
+{
+    (void)state;
+    struct whs_error err;
+    char text[600];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    assert_int_equal(whs_error_set(&err, WHS_INVALID, "%s", text), WHS_INVALID);
+    assert_int_equal(strlen(err.message), sizeof(err.message) - 1);
+    assert_int_equal(whs_error_set(NULL, WHS_CLOSED, "x"), WHS_CLOSED);
+}
+
+static void
+calloc_refuses_a_product_that_overflows(void **state)
+{
+    (void)state;
+    assert_null(whs_calloc(SIZE_MAX / 2, 3));
+}
+
+static void
+case_is_ignored_for_ascii_letters_only(void **state)
+{
+    (void)state;
+    assert_true(whs_slice_equal_nocase(WHS_SLICE("aZ[9"), WHS_SLICE("Az[9")));
+    assert_false(whs_slice_equal_nocase(WHS_SLICE("["), WHS_SLICE("{")));
+    assert_false(
+        whs_slice_equal_nocase(WHS_SLICE("act\xc4\xb1ve"), WHS_SLICE("active")));
+}
+
+static void
+utf8_is_judged_as_rfc_3629_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        bool valid;
+    } rows[] = {
+        {"", true},
+        {"plain ascii that is longer than eight", true},
+        {"h\xc3\xa9", true},
+        {"\xf0\x9f\x98\x80", true},
+        {"\xf4\x8f\xbf\xbf", true},
+        {"\xf4\x90\x80\x80", false},
+        {"\xc0\xaf", false},
+        {"\xe0\x80\xaf", false},
+        {"\xed\xa0\x80", false},
+        {"\xff", false},
+        {"\xc3", false},
+        {"12345678\xe2\x82", false},
+        {"\x80", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(whs_slice_is_utf8(whs_slice_of(rows[i].bytes)), rows[i].valid);
+}
+
+static void
+a_buffer_grows_and_writes_integers(void **state)
+{
+    (void)state;
+    struct whs_buf buf = {0};
+    for (int i = 0; i < 1000; i++)
+        whs_buf_append(&buf, "0123456789", 10);
+    assert_int_equal(buf.len, 10000);
+    whs_buf_reset(&buf);
+    whs_buf_append_int(&buf, INT64_MIN);
+    whs_buf_append_char(&buf, ' ');
+    whs_buf_append_int(&buf, 0);
+    assert_true(
+        whs_slice_equal(whs_buf_slice(&buf), WHS_SLICE("-9223372036854775808 0")));
+    whs_buf_fini(&buf);
+}
+
+static void
+a_buffer_without_memory_says_so_once_and_stays_readable(void **state)
+{
+    (void)state;
+    struct whs_buf buf = {0};
+    assert_true(failing_alloc_begin(1));
+    whs_buf_append(&buf, "x", 1);
+    whs_buf_append(&buf, "y", 1);
+    failing_alloc_end();
+    assert_true(buf.failed);
+    assert_int_equal(whs_buf_slice(&buf).len, 0);
+    whs_buf_fini(&buf);
+}
+
+static void
+field_errors_are_kept_in_order_up_to_their_limit(void **state)
+{
+    (void)state;
+    struct whs_field_errors errors = {0};
+    for (int i = 0; i < WHS_FIELD_ERRORS_MAX + 5; i++)
+        whs_field_errors_add(&errors, WHS_SLICE("f"), "type", "number %d", i);
+    assert_int_equal(errors.len, WHS_FIELD_ERRORS_MAX);
+    assert_string_equal(errors.items[7].message, "number 7");
+    whs_field_errors_fini(&errors);
+}
+
+static void
+a_long_field_name_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char name[200];
+    memset(name, 'a', 127);
+    memcpy(name + 127, "\xc3\xa9\xc3\xa9", 5);
+    struct whs_field_errors errors = {0};
+    whs_field_errors_add(&errors, whs_slice_of(name), "unknown", "no");
+    assert_int_equal(strlen(errors.items[0].field), 127);
+    whs_field_errors_fini(&errors);
+}
+
+static void
+field_errors_survive_every_failing_allocation(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; failing_alloc_begin(n); n++) {
+        struct whs_field_errors errors = {0};
+        whs_field_errors_add(&errors, WHS_SLICE("f"), "type", "text");
+        assert_int_equal(errors.no_memory, failing_alloc_happened());
+        whs_field_errors_fini(&errors);
+        failing_alloc_end();
+    }
+    failing_alloc_end();
+}
+
+static void
+actions_are_read_without_regard_to_ascii_case(void **state)
+{
+    (void)state;
+    assert_int_equal(whs_action_parse(WHS_SLICE("Create")), WHS_ACTION_CREATE);
+    assert_int_equal(whs_action_parse(WHS_SLICE("ANY")), WHS_ACTION_ANY);
+    assert_int_equal(whs_action_parse(WHS_SLICE("created")), 0);
+    assert_int_equal(whs_action_parse(WHS_SLICE("")), 0);
+    assert_string_equal(whs_action_name(WHS_ACTION_DELETE), "delete");
+}
+
+static void
+the_system_clock_and_randomness_move(void **state)
+{
+    (void)state;
+    assert_true(whs_clock_system.wall_ms(NULL) > INT64_C(1700000000000));
+    int64_t before = whs_clock_system.mono_ms(NULL);
+    assert_true(whs_clock_system.mono_ms(NULL) >= before);
+    assert_int_not_equal(whs_random_system.next(NULL), whs_random_system.next(NULL));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_status_has_a_name_and_a_sentence),
+        cmocka_unit_test(an_error_message_is_cut_not_overrun),
+        cmocka_unit_test(calloc_refuses_a_product_that_overflows),
+        cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
+        cmocka_unit_test(utf8_is_judged_as_rfc_3629_says),
+        cmocka_unit_test(a_buffer_grows_and_writes_integers),
+        cmocka_unit_test(a_buffer_without_memory_says_so_once_and_stays_readable),
+        cmocka_unit_test(field_errors_are_kept_in_order_up_to_their_limit),
+        cmocka_unit_test(a_long_field_name_is_cut_between_characters),
+        cmocka_unit_test(field_errors_survive_every_failing_allocation),
+        cmocka_unit_test(actions_are_read_without_regard_to_ascii_case),
+        cmocka_unit_test(the_system_clock_and_randomness_move),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -23,7 +23,12 @@ def decode_key(text: str) -> bytes:
     """Bytes of an integrityKey. Raises ValidationError without echoing it."""
 
 def sign(
-    keys: Sequence[bytes], id: str, timestamp: int, body: bytes, *, encoding: Literal["hex", "base64"] = "hex"
+    keys: Sequence[bytes],
+    id: str,
+    timestamp: int,
+    body: bytes,
+    *,
+    encoding: Literal["hex", "base64"] = "hex",
 ) -> tuple[str, str]:
     """``(integrityHash, webhook-signature)`` for a body; newest key first."""
 
@@ -31,13 +36,19 @@ def verify_integrity(keys: Sequence[bytes], given: str, body: bytes) -> None:
     """Raises VerificationError."""
 
 def verify_standard(
-    keys: Sequence[bytes], id: str, timestamp: str, signatures: str, body: bytes, *, now: int, tolerance: int = 300
+    keys: Sequence[bytes],
+    id: str,
+    timestamp: str,
+    signatures: str,
+    body: bytes,
+    *,
+    now: int,
+    tolerance: int = 300,
 ) -> None:
     """Raises VerificationError."""
 
 def issue_certificate(names: str, days: int = 1) -> tuple[bytes, bytes, bytes]:
     """Throwaway authority, certificate and key as PEM, for demos and tests."""
-
 @final
 class Catalog:
     """Table of resources and the entities each covers. Immutable, hashable, any thread.
@@ -198,14 +209,25 @@ class Engine:
     def match(self, paths: Sequence[str], action: str, revision: int) -> list[tuple[int, int]]:
         """(subscription seq, index of the path) of who hears this."""
     def push(
-        self, events: Sequence[tuple[int, bytes, int, Sequence[str], str | None, bytes | None, int, int, Sequence[int] | None]]
+        self,
+        events: Sequence[
+            tuple[
+                int,
+                bytes,
+                int,
+                Sequence[str],
+                str | None,
+                bytes | None,
+                int,
+                int,
+                Sequence[int] | None,
+            ]
+        ],
     ) -> list[int]:
         """Events as (seq, id, action code, paths, open_id, data, published_at, revision, settled
         subscription seqs). Answers the number of matches queued for each; 0 means done, -1 that
         the catalog does not know its paths, -2 that the queue was full: try later."""
-    def push_due(
-        self, deliveries: Sequence[tuple[tuple[Any, ...], int, int]]
-    ) -> list[bool]:
+    def push_due(self, deliveries: Sequence[tuple[tuple[Any, ...], int, int]]) -> list[bool]:
         """(event as above, subscription seq, attempts made) of claimed rows. False: not taken."""
     def room(self) -> tuple[int, int]:
         """(deliveries, bytes) that still fit in the queue; not below 0."""

@@ -1,0 +1,246 @@
+"""One tree of frozen values for everything that can be set.
+
+A field's name is the same everywhere: ``Config.http.total_timeout_ms`` is
+``total_timeout_ms=…`` for :meth:`Config.of`, ``WEBHOOKSUB_TOTAL_TIMEOUT_MS`` in the
+environment, and the option ``--total-timeout-ms``. Unknown names are refused, and all
+mistakes are told at once. Times are milliseconds, sizes bytes.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from .errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "WEBHOOKSUB_"
+
+_MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryConfig:
+    """How much is queued and how many attempts run at once."""
+
+    queue_deliveries_max: int = 65_536  # matches queued, not started
+    queue_bytes_max: int = 64 * 1024 * 1024  # events and matches queued
+    in_flight_max: int = 256  # attempts at once, in total
+    in_flight_per_origin: int = 8  # polite to a host that many tenants share
+    in_flight_per_subscription: int = 8
+    report_slots: int = 4_096  # attempts running or not yet settled
+    spill_after_ms: int = 2_000  # then a delivery becomes a waiting row
+    breaker_failures: int = 5  # connection failures in a row that open it
+    breaker_open_ms: int = 30_000  # then one probe
+
+
+@dataclass(frozen=True, slots=True)
+class RetryConfig:
+    """When a failed delivery is tried again. The schedule is Standard Webhooks' example."""
+
+    retry_steps_ms: tuple[int, ...] = (
+        5_000,
+        5 * _MINUTE,
+        30 * _MINUTE,
+        2 * _HOUR,
+        5 * _HOUR,
+        10 * _HOUR,
+        14 * _HOUR,
+        20 * _HOUR,
+        24 * _HOUR,
+    )
+    retry_jitter: float = 0.2  # each step ± 20 %
+    retry_max_retries: int = 9  # where a subscription names none
+    retry_after_max_ms: int = 6 * _HOUR  # an endpoint cannot ask for longer
+    disable_after_ms: int = 5 * _DAY  # of only failures; 0: never
+    disable_on_gone: bool = True  # 410 disables the subscription
+
+
+@dataclass(frozen=True, slots=True)
+class SigningConfig:
+    """How ``integrityHash`` is written."""
+
+    integrity_header: str = "integrityHash"
+    integrity_encoding: Literal["hex", "base64"] = "hex"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """Connections, and where they may go."""
+
+    connect_timeout_ms: int = 5_000
+    total_timeout_ms: int = 15_000  # Standard Webhooks advises 15–30 s
+    connections_max: int = 256  # open at once
+    connections_idle_max: int = 1_024  # fewer than the live origins thrashes
+    resolves_max: int = 64  # names looked up at once
+    allow: tuple[str, ...] = ()  # CIDRs that the address guard opens
+    ports: tuple[int, ...] = ()  # besides 443 and 8443
+    ca_bundle: str | None = None  # PEM file or hashed directory
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The database."""
+
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"  # NORMAL may lose commits on power loss
+    outbox_rows_max: int = 10_000_000
+    outbox_bytes_max: int = 10 * 1024**3
+    waiting_per_subscription_max: int = 1_000_000
+    quarantine_claims: int = 5  # an event claimed so often kills its dispatcher
+    idempotency_ms: int = _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherConfig:
+    """The rhythm of the delivering process."""
+
+    heartbeat_ms: int = 5_000
+    lease_ms: int = 30_000  # nothing starts so long after the last heartbeat
+    poll_ms: int = 500  # events of other processes are found within this
+    claim_events: int = 2_000  # per transaction
+    claim_due_per_origin: int = 64
+    claim_due: int = 2_000
+    settle_deliveries: int = 5_000  # per transaction
+    recheck_ms: int = 5 * _MINUTE  # asks the authorizer who may still receive
+    grace_ms: int = 10_000  # for attempts under way at close
+
+
+_TUPLES = {"retry_steps_ms": int, "ports": int, "allow": str}
+_CHOICES = {"integrity_encoding": ("hex", "base64"), "synchronous": ("FULL", "NORMAL")}
+_ZERO_ALLOWED = {
+    "retry_jitter",
+    "retry_max_retries",
+    "disable_after_ms",
+    "grace_ms",
+    "spill_after_ms",
+    "idempotency_ms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set, by section.
+
+    Raises :class:`ConfigurationError` naming every wrong field.
+    """
+
+    delivery: DeliveryConfig = field(default_factory=DeliveryConfig)
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    signing: SigningConfig = field(default_factory=SigningConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    dispatcher: DispatcherConfig = field(default_factory=DispatcherConfig)
+
+    @classmethod
+    def of(cls, **settings: Any) -> Self:
+        """Defaults with some fields changed, by their flat names."""
+        return cls().replace(**settings)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Fields from ``WEBHOOKSUB_…``; lists are separated by commas."""
+        given = {
+            name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
+            for name, text in environ.items()
+            if name.startswith(ENVIRONMENT_PREFIX)
+        }
+        return cls.of(**given)
+
+    def replace(self, **settings: Any) -> Self:
+        """A copy with some fields changed, by their flat names."""
+        problems: list[str] = []
+        changed: dict[str, dict[str, Any]] = {}
+        places = {f.name: (section, f) for section, f in _places()}
+        for name, value in settings.items():
+            if name not in places:
+                problems.append(f"{name}: no such setting")
+                continue
+            section, f = places[name]
+            try:
+                changed.setdefault(section, {})[name] = _convert(f, value)
+            except (TypeError, ValueError) as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise ConfigurationError("; ".join(sorted(problems)))
+        sections = {s: replace(getattr(self, s), **values) for s, values in changed.items()}
+        return replace(self, **sections)
+
+    def flat(self) -> dict[str, Any]:
+        """All fields by their flat names."""
+        return {f.name: getattr(getattr(self, section), f.name) for section, f in _places()}
+
+
+_SECTIONS = {
+    "delivery": DeliveryConfig,
+    "retry": RetryConfig,
+    "signing": SigningConfig,
+    "http": HttpConfig,
+    "store": StoreConfig,
+    "dispatcher": DispatcherConfig,
+}
+
+
+def _places() -> Iterator[tuple[str, Field[Any]]]:
+    for section, type_ in _SECTIONS.items():
+        for f in fields(type_):
+            yield section, f
+
+
+def _convert(f: Field[Any], value: Any) -> Any:
+    """`value` as the field's type; text as from the environment is understood."""
+    name = f.name
+    if name in _TUPLES:
+        return _convert_tuple(name, value)
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise ValueError(f"must be one of {', '.join(_CHOICES[name])}")
+        return value
+    kind = type(f.default)
+    if f.default is None or kind is str:
+        return _convert_text(value, optional=f.default is None)
+    if kind is bool:
+        return _convert_bool(value)
+    return _convert_number(name, kind, value)
+
+
+def _convert_tuple(name: str, value: Any) -> tuple[Any, ...]:
+    kind = _TUPLES[name]
+    if isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    items = tuple(kind(item) for item in value)
+    if name == "retry_steps_ms" and (not items or min(items) < 0):
+        raise ValueError("must name at least one delay, none negative")
+    if name == "ports" and any(not 0 < port < 65_536 for port in items):
+        raise ValueError("must be ports, 1–65535")
+    return items
+
+
+def _convert_text(value: Any, *, optional: bool) -> str | None:
+    if value is None and optional:
+        return None
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError("must be a text that is not empty")
+    return os.fspath(value)
+
+
+def _convert_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError("must be true or false")
+
+
+def _convert_number(name: str, kind: type[int] | type[float], value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("must be a number")
+    number = kind(value)
+    if kind is int and isinstance(value, float) and value != number:
+        raise ValueError("must be a whole number")
+    if number < 0 or (number == 0 and name not in _ZERO_ALLOWED):
+        raise ValueError("must be more than 0")
+    if name == "retry_jitter" and not number < 1:
+        raise ValueError("must be at least 0 and less than 1")
+    return number

@@ -1,0 +1,384 @@
+"""The thread between the store and the engine: claims work, settles what became of it.
+
+The engine delivers and knows no store; the store writes and knows no engine. One
+:class:`DeliveryLoop` per started dispatcher carries rows between them:
+
+    store ──claim──▶ engine ──reports──▶ store
+
+It is the only place where the heartbeat, the lease and the polling rhythm are kept.
+"""
+
+import heapq
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import _core
+from .authorizer import Authorizer, parse_root
+from .config import Config
+from .errors import ConfigurationError, StoreUnavailable, UnknownResource, ValidationError
+from .events import Outcome, OperatorEvent, SubscriptionStatus
+from .store.base import DispatcherInfo, EventTuple, Store, SubscriptionRecord
+
+log = logging.getLogger("webhooksub")
+
+# Reports are awaited so long when nothing else is due; a wake-up ends it sooner.
+_IDLE_MS = 100
+# A store that fails is asked again after this, doubling to the second figure.
+_OUTAGE_MS = (50, 5_000)
+_UNRESOLVED = -1
+_FULL = -2
+
+
+class SubscriptionFeed:
+    """Keeps the engine's matcher at the store's revision. Any thread."""
+
+    def __init__(
+        self, store: Store, engine: _core.Engine, catalog: _core.Catalog, clock: Callable[[], int]
+    ) -> None:
+        self._store, self._engine, self._catalog, self._clock = store, engine, catalog, clock
+        self._lock = threading.Lock()
+        self._expiries: list[tuple[int, int, int]] = []
+        self._revisions: dict[int, int] = {}
+        self._revision = 0
+
+    def catch_up(self, at_least: int | None = None) -> None:
+        """Applies every change up to now; at once when `at_least` is reached already."""
+        if at_least is not None and at_least <= self._revision:
+            return
+        if at_least is None and self._store.revision() == self._revision:
+            return
+        with self._lock:
+            revision, records = self._store.changes(self._revision)
+            for record in records:
+                self._apply(record)
+            self._revision = max(self._revision, revision)
+
+    def expire(self) -> None:
+        """Takes those out of the matcher whose expirationDateTime has come."""
+        now = self._clock()
+        with self._lock:
+            while self._expiries and self._expiries[0][0] <= now:
+                _, seq, rev = heapq.heappop(self._expiries)
+                if self._revisions.get(seq) == rev:
+                    self._remove(seq, spill=True)
+
+    def owners(self) -> set[tuple[str, str]]:
+        """(owner, root) of every live subscription."""
+        with self._lock:
+            return {
+                (record.owner, record.root)
+                for record in self._store.subscriptions(
+                    roots=None, status=SubscriptionStatus.ACTIVE, limit=1_000_000
+                )
+            }
+
+    def _apply(self, record: SubscriptionRecord) -> None:
+        live = record.status == SubscriptionStatus.ACTIVE and record.deleted_at is None
+        if not live or record.expires_at <= self._clock():
+            self._remove(record.seq, spill=record.deleted_at is None)
+            return
+        try:
+            subscription = restore(record, self._catalog)
+        except (UnknownResource, ValidationError, ConfigurationError) as error:
+            log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), error)
+            self._remove(record.seq, spill=True)
+            self._store.update_subscription(
+                record.id, {"status": int(SubscriptionStatus.INVALID), "status_reason": str(error)}
+            )
+            return
+        self._engine.put_subscription(
+            record.seq,
+            record.id,
+            record.origin_seq or 0,
+            record.created_rev,
+            subscription,
+            record.keys,
+            record.failing_since,
+        )
+        self._revisions[record.seq] = record.rev
+        heapq.heappush(self._expiries, (record.expires_at, record.seq, record.rev))
+
+    def _remove(self, seq: int, *, spill: bool) -> None:
+        self._revisions.pop(seq, None)
+        self._engine.remove_subscription(seq, spill=spill)
+
+
+def restore(record: SubscriptionRecord, catalog: _core.Catalog) -> _core.Subscription:
+    """The value that a stored row holds. Raises UnknownResource under another catalog."""
+    return _core.Subscription._restore(
+        (
+            record.resource,
+            record.action,
+            record.channel,
+            record.url,
+            record.socket_event,
+            record.expires_text,
+            record.brand_code,
+            record.max_retries,
+            record.options,
+            record.keys[0] if record.keys else None,
+        ),
+        catalog,
+    )
+
+
+class DeliveryLoop:
+    """One started dispatcher's thread. :meth:`start` to :meth:`stop`."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: _core.Engine,
+        feed: SubscriptionFeed,
+        config: Config,
+        clock: Callable[[], int],
+        authorizer: Authorizer,
+        tell: Callable[[OperatorEvent], None],
+    ) -> None:
+        self._store, self._engine, self._feed = store, engine, feed
+        self._config, self._clock = config.dispatcher, clock
+        self._authorizer, self._tell = authorizer, tell
+        self._done: deque[tuple[int]] = deque()
+        self._overflow: deque[EventTuple] = deque()
+        self._unresolved: set[int] = set()
+        self._access: dict[tuple[str, str], bool] = {}
+        self._closing = threading.Event()  # claims nothing more, still settles
+        self._stopping = threading.Event()  # the engine has ended: settle the rest
+        self._poll_now = threading.Event()
+        self._settling = threading.Condition()
+        self._turns = 0
+        self._outage_ms = 0
+        self._beat_at = self._recheck_at = self._poll_at = 0
+        self.fenced = False
+        self._thread = threading.Thread(target=self._run, name="webhooksub-delivery", daemon=True)
+
+    def start(self, info: DispatcherInfo) -> None:
+        """Takes the dispatcher's role and begins. Raises when another holds it."""
+        self.seq = self._store.begin_dispatching(info)
+        try:
+            self._engine.extend_lease(self._config.lease_ms)
+            self._feed.catch_up()
+            self._engine.start()
+        except BaseException:
+            self._store.end_dispatching()
+            raise
+        self._store.hand_over_to(self._room, self.take)
+        now = self._clock()
+        self._beat_at = now + self._config.heartbeat_ms
+        self._recheck_at = now + self._config.recheck_ms
+        self._thread.start()
+
+    def stop(self, grace_ms: int) -> None:
+        """Starts nothing more, lets attempts end, settles all, gives the role back."""
+        self._store.hand_over_to(None, None)
+        self._closing.set()
+        self._engine.close(grace_ms)
+        self._stopping.set()
+        self._engine.wake_reports()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Polls for events at once. Any thread."""
+        self._poll_now.set()
+        self._engine.wake_reports()
+
+    def take(self, events: Sequence[EventTuple]) -> None:
+        """Events that our writer committed as ours. On the writer's thread."""
+        self._feed.catch_up(at_least=max(event[7] for event in events))
+        self._push(events)
+
+    def idle(self) -> bool:
+        """Nothing here waits to be pushed or settled."""
+        return not (self._done or self._overflow) and self._engine.stats()["unsettled"] == 0
+
+    def wait_turn(self, timeout: float) -> None:
+        """Until the loop has gone round once more, or `timeout` seconds."""
+        with self._settling:
+            turn = self._turns
+            self._settling.wait_for(lambda: self._turns > turn, timeout)
+
+    @property
+    def unresolved(self) -> int:
+        """Events whose paths this catalog does not know."""
+        return len(self._unresolved)
+
+    # --- on the loop's thread --------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and not self.fenced:
+                self._turn(_IDLE_MS)
+            self._drain()
+        except Exception:
+            log.exception("the delivery loop ended by a defect; call close() and start() again")
+            self.fenced = True
+            raise
+        finally:
+            self._engine.close(0)
+
+    def _turn(self, timeout_ms: int) -> None:
+        try:
+            self._beat()
+            if not self._closing.is_set():
+                self._feed.catch_up()
+                self._feed.expire()
+                self._poll()
+                self._recheck()
+            self._outage_ms = 0
+        except StoreUnavailable as error:
+            self._suffer(error)
+        self._settle(timeout_ms)
+        with self._settling:
+            self._turns += 1
+            self._settling.notify_all()
+
+    def _beat(self) -> None:
+        now = self._clock()
+        if now < self._beat_at:
+            return
+        self._beat_at = now + self._config.heartbeat_ms
+        if self._store.heartbeat():
+            self._engine.extend_lease(self._config.lease_ms)
+        else:
+            self._fence()
+
+    def _fence(self) -> None:
+        self.fenced = True
+        self._engine.close(0)
+        self._tell(OperatorEvent("fenced", "another dispatcher took this one's work over"))
+
+    def _poll(self) -> None:
+        now = self._clock()
+        if now < self._poll_at and not self._poll_now.is_set():
+            return
+        self._poll_now.clear()
+        self._push_overflow()
+        found = self._claim_events() + self._claim_due()
+        self._poll_at = now + (0 if found else self._config.poll_ms)
+
+    def _push_overflow(self) -> None:
+        waiting, self._overflow = list(self._overflow), deque()
+        if waiting:
+            self._push(waiting)
+
+    def _claim_events(self) -> int:
+        deliveries, bytes_ = self._engine.room()
+        limit = min(self._config.claim_events, deliveries)
+        if limit <= 0 or bytes_ <= 0 or self._overflow:
+            return 0
+        claimed = self._store.claim_events(limit, bytes_)
+        if claimed:
+            self._feed.catch_up(at_least=max(event[7] for event, _ in claimed))
+            self._push([event for event, _ in claimed])
+        return len(claimed)
+
+    def _claim_due(self) -> int:
+        limit = min(self._config.claim_due, self._engine.room()[0])
+        if limit <= 0:
+            return 0
+        due = self._store.claim_due(self._config.claim_due_per_origin, limit)
+        if due:
+            taken = self._engine.push_due(due)
+            refused = [
+                (event[0], seq)
+                for (event, seq, _), ok in zip(due, taken, strict=True)
+                if not ok
+            ]
+            if refused:
+                self._store.release_due(refused, self._config.poll_ms)
+        return len(due)
+
+    def _push(self, events: Sequence[EventTuple]) -> None:
+        for event, matches in zip(events, self._engine.push(events), strict=True):
+            if matches == 0:
+                self._done.append((event[0],))
+            elif matches == _FULL:
+                self._overflow.append(event)
+            elif matches == _UNRESOLVED and event[0] not in self._unresolved:
+                self._unresolved.add(event[0])
+                self._tell(
+                    OperatorEvent(
+                        "unresolved",
+                        "an event's path is not in this catalog; it stays in the outbox",
+                        {"event_id": _core.uuid_text(event[1])},
+                    )
+                )
+        if self._done:
+            self._engine.wake_reports()
+
+    def _settle(self, timeout_ms: int) -> bool:
+        if self._outage_ms:
+            self._stopping.wait(self._outage_ms / 1_000)
+        wait_ms = 0 if self._done else timeout_ms
+        reports = self._engine.take_reports(self._config.settle_deliveries, wait_ms)
+        done = [self._done.popleft() for _ in range(len(self._done))]
+        if reports is None and not done:
+            return False
+        try:
+            alive = self._store.settle(reports, done)
+        except StoreUnavailable as error:
+            self._done.extendleft(reversed(done))
+            if reports is not None:
+                self._engine.return_reports(reports)
+            self._suffer(error)
+            return True
+        if reports is not None:
+            self._tell_of_subscriptions(reports.subscriptions())
+            self._engine.settled(reports)
+        if not alive and not self.fenced:
+            self._fence()
+        return True
+
+    def _suffer(self, error: StoreUnavailable) -> None:
+        if not self._outage_ms:
+            self._tell(OperatorEvent("store_unavailable", str(error)))
+        first, most = _OUTAGE_MS
+        self._outage_ms = min(max(first, self._outage_ms * 2), most)
+
+    def _tell_of_subscriptions(self, changes: Sequence[tuple[int, str, int]]) -> None:
+        for seq, change, outcome in changes:
+            word = Outcome(outcome).name.lower()
+            facts = {"subscription_seq": seq, "outcome": word}
+            self._tell(OperatorEvent(change, f"a subscription is {change} ({word})", facts))
+
+    def _recheck(self) -> None:
+        """Who lost access stops receiving. A failing authorizer changes nothing."""
+        now = self._clock()
+        if now < self._recheck_at:
+            return
+        self._recheck_at = now + self._config.recheck_ms
+        for owner, root in self._feed.owners():
+            try:
+                allowed = self._authorizer.still_allowed(owner, parse_root(root))
+            except Exception as error:
+                log.exception("the authorizer failed; its last answer stands")
+                self._tell(OperatorEvent("authorizer_failed", repr(error), {"root": root}))
+                continue
+            if not allowed:
+                self._disable(owner, root)
+
+    def _disable(self, owner: str, root: str) -> None:
+        reason = "its owner may no longer receive what happens here"
+        for record in self._store.subscriptions(roots=[root], owner=owner, limit=1_000_000):
+            if record.status == SubscriptionStatus.ACTIVE:
+                changes: dict[str, Any] = {
+                    "status": int(SubscriptionStatus.DISABLED),
+                    "status_reason": reason,
+                }
+                self._store.update_subscription(record.id, changes)
+                facts = {"subscription_id": _core.uuid_text(record.id)}
+                self._tell(OperatorEvent("disabled", reason, facts))
+
+    def _drain(self) -> None:
+        """The engine is closed: settle what it still reported, then give the role back."""
+        if self.fenced:
+            return
+        while self._settle(0) and self._outage_ms < _OUTAGE_MS[1]:
+            pass
+        unpushed = [event[0] for event in self._overflow]
+        if unpushed:
+            self._store.release_events(unpushed)
+        self._store.end_dispatching()

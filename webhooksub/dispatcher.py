@@ -1,0 +1,505 @@
+"""The face of the product: subscribe, publish, deliver, look.
+
+A :class:`Dispatcher` that was only constructed is a *publisher*: it writes events and
+subscriptions and holds no engine. :meth:`Dispatcher.start` makes it deliver.
+"""
+
+import asyncio
+import atexit
+import logging
+import os
+import socket
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from . import _core, catalogs
+from .authorizer import Authorizer
+from .certificates import find_authorities, local_certificate
+from .config import Config
+from .delivering import DeliveryLoop, SubscriptionFeed
+from .errors import Closed, ConfigurationError, Forked, NotFound
+from .events import (
+    Attempt,
+    Delivery,
+    Event,
+    Explanation,
+    FlushResult,
+    OperatorEvent,
+    SubscriptionInfo,
+    SubscriptionStatus,
+)
+from .looking import Looking
+from .publishing import Encoder, Publication, encode_compact, published_event
+from .store import open_store
+from .store.base import DispatcherInfo, Store
+from .subscribing import Expires, Subscriptions
+from .version import __version__
+
+log = logging.getLogger("webhooksub")
+
+# Settings of Config that the engine takes, by the same names.
+_ENGINE_SECTIONS = ("delivery", "retry", "signing")
+_ENGINE_HTTP = (
+    "connect_timeout_ms",
+    "total_timeout_ms",
+    "connections_max",
+    "connections_idle_max",
+    "resolves_max",
+    "allow",
+)
+
+
+def system_clock() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Dispatcher:
+    """Offers webhooks: keeps subscriptions, publishes events, delivers notifications.
+
+    `url` names the store (``sqlite:///hooks.db``); `authorizer` answers who may subscribe to
+    what and has no default; `catalog` are the resources; `config` a :class:`Config`, a mapping
+    of its flat names, or None for the defaults with ``WEBHOOKSUB_…`` variables. `dev` opens
+    loopback addresses, any port and this process' local receivers, and says so. `json` encodes
+    data; `on_operator_event` hears what the operator should know, on the delivering thread.
+
+    Every method may be called from any thread. Raises :class:`ConfigurationError`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        authorizer: Authorizer,
+        catalog: _core.Catalog = catalogs.SIDEDRAWER,
+        config: Config | Mapping[str, Any] | None = None,
+        dev: bool = False,
+        json: Encoder = encode_compact,
+        clock: Callable[[], int] = system_clock,
+        on_operator_event: Callable[[OperatorEvent], None] | None = None,
+        ca_pem: bytes | None = None,
+    ) -> None:
+        self.config = _configured(config)
+        self.catalog, self.dev = catalog, dev
+        self._authorizer, self._clock = authorizer, clock
+        self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
+        self._store: Store = open_store(url, self.config.store, clock)
+        self._store.open()
+        rules = {"dev": dev, "ports": self.config.http.ports}
+        self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, rules)
+        self._looking = Looking(self._store, self._subscriptions, catalog, clock)
+        self._publication = Publication(catalog, clock, json)
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._engine: _core.Engine | None = None
+        self._feed: SubscriptionFeed | None = None
+        self._loop: DeliveryLoop | None = None
+        self._closed = self._warned = False
+        self._flushed: dict[str, int] = {}
+
+    @classmethod
+    def in_memory(
+        cls, *, authorizer: Authorizer, **settings: Any
+    ) -> Self:
+        """A dispatcher without a database, for notebooks and benches: nothing is written."""
+        return cls("memory://", authorizer=authorizer, **settings)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "delivering" if self._loop else "publisher"
+        return f"<webhooksub.Dispatcher {self._store.name} ({state})>"
+
+    # --- life ------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Begins to deliver. Raises ConfigurationError naming another dispatcher's holder."""
+        with self._lock:
+            self._check_usable()
+            if self._loop is not None:
+                return self
+            engine = _core.Engine(self.catalog, self._engine_config())
+            feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock)
+            loop = DeliveryLoop(
+                self._store, engine, feed, self.config, self._clock, self._authorizer, self._tell
+            )
+            info = DispatcherInfo(
+                id=_core.uuid7(self._clock()),
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                version=__version__,
+            )
+            loop.start(info)
+            self._engine, self._feed, self._loop = engine, feed, loop
+            self._flushed = {}
+            _close_at_exit(self)
+        if self.dev:
+            log.warning("dev=True: loopback addresses, any port and local receivers are open")
+        return self
+
+    def close(self, grace: float | None = None) -> None:
+        """Ends: nothing more starts, attempts under way get `grace` seconds, all is settled.
+
+        What could not start stays in the store. Twice is fine.
+        """
+        with self._lock:
+            if self._closed or os.getpid() != self._pid:
+                return
+            self._closed = True
+            try:
+                if self._loop is not None:
+                    seconds = self.config.dispatcher.grace_ms / 1_000 if grace is None else grace
+                    self._loop.stop(int(seconds * 1_000))
+            finally:
+                self._store.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(self, *exception: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    # --- subscriptions ---------------------------------------------------------------
+
+    def subscribe(
+        self,
+        resource: str | _core.Subscription,
+        modification_type: str | None = None,
+        notification_url: str | None = None,
+        *,
+        expires: Expires | None = None,
+        actor: Any = None,
+        **fields: Any,
+    ) -> SubscriptionInfo:
+        """Writes a subscription: a value, or its fields by their names.
+
+        `expires` is an aware datetime, a timedelta from now, or RFC 3339 text. Raises
+        ValidationError with every mistake, NotFound where `actor` may not subscribe.
+        """
+        self._check_usable()
+        if isinstance(resource, _core.Subscription):
+            subscription = resource
+        else:
+            subscription = self._subscriptions.build(
+                resource=resource,
+                modification_type=modification_type,
+                notification_url=notification_url,
+                expires=expires,
+                **fields,
+            )
+        return self._applied(self._subscriptions.create(subscription, actor))
+
+    def parse(self, text: str | bytes, *, replaces: str | None = None, actor: Any = None) -> (
+        _core.Subscription
+    ):
+        """A checked value from a JSON document, by this dispatcher's catalog and rules.
+
+        `replaces`: id of the subscription whose read-only fields the document may repeat.
+        """
+        current = None if replaces is None else self._subscriptions.get(replaces, actor)
+        return self._subscriptions.parse(text, current)
+
+    def update(
+        self,
+        id_: str,
+        subscription: _core.Subscription | None = None,
+        *,
+        actor: Any = None,
+        revision: int | None = None,
+        **changes: Any,
+    ) -> SubscriptionInfo:
+        """Another value in its place, or some of its fields changed.
+
+        `revision`: of the info it was read with; raises Conflict when it has changed since.
+        """
+        self._check_usable()
+        if subscription is not None:
+            info = self._subscriptions.replace(id_, subscription, actor, revision)
+        else:
+            info = self._subscriptions.change(id_, actor, revision=revision, **changes)
+        return self._applied(info)
+
+    def pause(self, id_: str, *, actor: Any = None) -> SubscriptionInfo:
+        """Events from now on are not matched, waiting deliveries wait. Raises NotFound."""
+        return self._set_status(id_, actor, SubscriptionStatus.PAUSED)
+
+    def resume(self, id_: str, *, actor: Any = None) -> SubscriptionInfo:
+        """Makes it active again, also after it was disabled. Raises NotFound."""
+        return self._set_status(id_, actor, SubscriptionStatus.ACTIVE)
+
+    def renew(self, id_: str, expires: Expires, *, actor: Any = None) -> SubscriptionInfo:
+        """Another expiration date. Raises ValidationError, NotFound."""
+        return self.update(id_, actor=actor, expires=expires)
+
+    def unsubscribe(self, id_: str, *, actor: Any = None) -> None:
+        """Ends it: nothing starts for it more than a second later. Raises NotFound."""
+        self._check_usable()
+        self._subscriptions.delete(id_, actor)
+        if self._feed is not None:
+            self._feed.catch_up()
+
+    def subscription(self, id_: str, *, actor: Any = None) -> SubscriptionInfo:
+        """One subscription. Raises NotFound."""
+        return self._subscriptions.get(id_, actor)
+
+    def subscriptions(self, *, actor: Any = None, **filters: Any) -> list[SubscriptionInfo]:
+        """Those that `actor` may see; by resource, status, owner, brand_code, after, limit."""
+        return self._subscriptions.list(actor, **filters)
+
+    def _set_status(self, id_: str, actor: Any, status: SubscriptionStatus) -> SubscriptionInfo:
+        self._check_usable()
+        return self._applied(self._subscriptions.set_status(id_, actor, status))
+
+    def _applied(self, info: SubscriptionInfo) -> SubscriptionInfo:
+        """Makes a change count at once in this process."""
+        if self._feed is not None:
+            self._feed.catch_up()
+        return info
+
+    # --- publishing ------------------------------------------------------------------
+
+    def publish(
+        self,
+        path: str | Sequence[str],
+        action: str,
+        data: Any = None,
+        *,
+        open_id: str | None = None,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> Event:
+        """Says that an entity changed. Returns when the event is durable.
+
+        `path`: of the entity, or several paths of the same one. `data`: anything JSON, or
+        bytes that are JSON already. `connection`: a SQLAlchemy Connection or Session or a
+        DB-API connection whose transaction the event joins; durable is then its commit.
+
+        Raises UnknownResource, ValidationError, OutboxFull, Conflict (idempotency key),
+        StoreUnavailable, Closed.
+        """
+        self._check_usable()
+        row = self._publication.event(
+            path, action, data, open_id=open_id, idempotency_key=idempotency_key
+        )
+        return self._publish([row], connection)[0]
+
+    def publish_many(
+        self, items: Iterable[Sequence[Any]], *, connection: Any = None
+    ) -> list[Event]:
+        """Publishes ``(path, action[, data[, open_id]])`` items in one transaction."""
+        self._check_usable()
+        return self._publish(self._publication.events(items), connection)
+
+    def _publish(self, rows: list[Any], connection: Any) -> list[Event]:
+        if not self._warned and self._loop is None:
+            self._warn_without_dispatcher()
+        if connection is None:
+            published = self._store.publish(rows)
+        else:
+            published = self._store.publish_on(connection, rows)
+        return [published_event(row, p) for row, p in zip(rows, published, strict=True)]
+
+    def wake(self) -> None:
+        """After the commit of a raw connection: looks for its events at once."""
+        self._store.wake()
+        if self._loop is not None:
+            self._loop.wake()
+
+    def _warn_without_dispatcher(self) -> None:
+        self._warned = True
+        if not self._store.stats()["dispatchers_alive"]:
+            warnings.warn(
+                "no dispatcher delivers from this store now: events wait in the outbox",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+    # --- waiting and looking ---------------------------------------------------------
+
+    def flush(self, timeout: float | None = None) -> FlushResult:
+        """Waits until nothing is ready or in flight; what waits for later is counted.
+
+        `timeout` in seconds; the result says what was left when it came first. Raises Closed
+        when this dispatcher does not deliver.
+        """
+        loop, engine = self._loop, self._engine
+        if loop is None or engine is None or self._closed:
+            raise Closed("this dispatcher does not deliver: start() it first")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        loop.wake()
+        while True:
+            ready = self._ready()
+            left = None if deadline is None else deadline - time.monotonic()
+            if ready == 0 or loop.fenced or (left is not None and left <= 0):
+                return self._flush_result(ready)
+            loop.wait_turn(0.2 if left is None else min(0.2, left))
+
+    def _ready(self) -> int:
+        """Deliveries and events that something is about to happen to."""
+        assert self._loop is not None and self._engine is not None
+        stats = self._engine.stats()
+        busy = stats["queued"] + stats["in_flight"] + stats["unsettled"]
+        if busy or not self._loop.idle():
+            return max(busy, 1)
+        outbox = self._store.stats()["outbox"] - self._loop.unresolved
+        due = self._store.next_due()
+        return max(outbox, 0) + (1 if due is not None and due <= self._clock() else 0)
+
+    def _flush_result(self, ready: int) -> FlushResult:
+        assert self._engine is not None
+        stats = self._engine.stats()
+        since = {k: stats[k] - self._flushed.get(k, 0) for k in stats}
+        self._flushed = stats
+        return FlushResult(
+            delivered=since["delivered"],
+            waiting=self._store.stats()["waiting"],
+            dead=since["dead"],
+            expired=since["expired"],
+            cancelled=since["cancelled"],
+            retried=since["retried"],
+            ready=max(ready - stats["in_flight"], 0),
+            in_flight=stats["in_flight"],
+        )
+
+    def deliveries(self, *, actor: Any = None, **filters: Any) -> list[Delivery]:
+        """Newest first; by subscription, event, state, since, until, limit."""
+        return self._looking.deliveries(actor, **filters)
+
+    def attempts(self, event: str, subscription: str, *, actor: Any = None) -> list[Attempt]:
+        """The failed attempts of one delivery, and those after a failed one, in order."""
+        return self._looking.attempts(event, subscription, actor)
+
+    def replay(
+        self,
+        *,
+        subscription: str | None = None,
+        event: str | None = None,
+        state: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        actor: Any = None,
+    ) -> int:
+        """Delivers again; answers how many deliveries.
+
+        With `event` and `subscription` one delivery; with `state` those in it; with `since`
+        one subscription's events of that time are matched anew, also those it missed.
+        """
+        self._check_usable()
+        count = self._looking.replay(subscription, event, state, since, until, actor)
+        self.wake()
+        return count
+
+    def explain(
+        self,
+        path: str | Sequence[str],
+        action: str,
+        *,
+        subscription: str | None = None,
+        event: str | None = None,
+        actor: Any = None,
+    ) -> list[Explanation]:
+        """Why the subscriptions under this path's root hear, or don't hear, a change."""
+        return self._looking.explain(path, action, subscription, event, actor)
+
+    def stats(self) -> dict[str, Any]:
+        """What is where, now: the store's counts and, while delivering, the engine's."""
+        stats: dict[str, Any] = {"delivering": self._loop is not None and not self._closed}
+        stats |= self._store.stats()
+        if self._loop is not None and self._engine is not None and not self._closed:
+            stats |= self._engine.stats()
+            stats["unresolved"] = self._loop.unresolved
+            stats["fenced"] = self._loop.fenced
+        return stats
+
+    def prune(self, older_than: datetime, progress: Any = None) -> dict[str, int]:
+        """Deletes what ended before `older_than`; what still waits is kept."""
+        self._check_usable()
+        return self._looking.prune(older_than, progress)
+
+    # --- the same, awaited -----------------------------------------------------------
+
+    async def asubscribe(self, *args: Any, **fields: Any) -> SubscriptionInfo:
+        """:meth:`subscribe`, off the event loop."""
+        return await asyncio.to_thread(self.subscribe, *args, **fields)
+
+    async def apublish(
+        self, path: str | Sequence[str], action: str, data: Any = None, **options: Any
+    ) -> Event:
+        """:meth:`publish`, off the event loop; `connection` may be an AsyncSession."""
+        connection = options.pop("connection", None)
+        if connection is not None and hasattr(connection, "run_sync"):
+
+            def join(sync: Any) -> Event:
+                return self.publish(path, action, data, connection=sync, **options)
+
+            event: Event = await connection.run_sync(join)
+            return event
+        options["connection"] = connection
+        return await asyncio.to_thread(self.publish, path, action, data, **options)
+
+    async def aflush(self, timeout: float | None = None) -> FlushResult:
+        """:meth:`flush`, off the event loop."""
+        return await asyncio.to_thread(self.flush, timeout)
+
+    # --- inside ----------------------------------------------------------------------
+
+    def _engine_config(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {"dev": self.dev, "spill": self._store.durable}
+        for section in _ENGINE_SECTIONS:
+            part = getattr(self.config, section)
+            settings |= {name: getattr(part, name) for name in part.__dataclass_fields__}
+        settings |= {name: getattr(self.config.http, name) for name in _ENGINE_HTTP}
+        pem = self._ca_pem or b""
+        if self.dev:
+            pem += local_certificate()[0]
+        if pem:
+            settings["ca_pem"] = pem
+        try:
+            found = find_authorities(self.config.http.ca_bundle)
+            settings |= {"ca_file": found.ca_file, "ca_dir": found.ca_dir}
+        except ConfigurationError:
+            if not pem or self.config.http.ca_bundle:
+                raise
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def _tell(self, event: OperatorEvent) -> None:
+        log.warning("%s: %s", event.kind, event.message)
+        if self._on_operator_event is None:
+            return
+        try:
+            self._on_operator_event(event)
+        except Exception:
+            log.exception("on_operator_event failed")
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._pid and self._loop is not None:
+            raise Forked("this dispatcher was started in the parent process")
+        if self._closed:
+            raise Closed("this dispatcher is closed")
+
+
+def _configured(config: Config | Mapping[str, Any] | None) -> Config:
+    if isinstance(config, Config):
+        return config
+    return Config.from_env().replace(**(config or {}))
+
+
+def _close_at_exit(dispatcher: Dispatcher) -> None:
+    """At interpreter exit nothing waits for endpoints; what is left is in the store."""
+    reference = weakref.ref(dispatcher)
+
+    def close() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.close(grace=0)
+
+    atexit.register(close)

@@ -1,0 +1,187 @@
+"""The values that a :class:`Dispatcher` takes and answers.
+
+Times are aware UTC datetimes, durations milliseconds. Codes are those of the store and of
+the C core: append only.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from ._core import Subscription
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Action(IntEnum):
+    """What happened to an entity; ANY is a subscription's word only."""
+
+    CREATE = 1
+    UPDATE = 2
+    DELETE = 3
+    ANY = 4
+
+
+class SubscriptionStatus(IntEnum):
+    """EXPIRED is computed from the date, never stored."""
+
+    PENDING = 1
+    ACTIVE = 2
+    PAUSED = 3
+    DISABLED = 4
+    EXPIRED = 5
+    INVALID = 6
+
+
+class DeliveryState(IntEnum):
+    """Where a delivery stands."""
+
+    WAITING = 1
+    CLAIMED = 2
+    DELIVERED = 3
+    DEAD = 4
+    EXPIRED = 5
+    CANCELLED = 6
+    QUARANTINED = 7
+
+
+class Outcome(IntEnum):
+    """How an attempt ended."""
+
+    SUCCESS = 1
+    HTTP_ERROR = 2
+    REDIRECT = 3
+    GONE = 4
+    DNS_ERROR = 5
+    CONNECT_ERROR = 6
+    CONNECT_TIMEOUT = 7
+    TLS_CERTIFICATE = 8
+    TLS_HANDSHAKE = 9
+    BLOCKED_ADDRESS = 10
+    TIMEOUT = 11
+    UNKNOWN = 12
+    PROTOCOL_ERROR = 13
+    RESEND_REFUSED = 14
+    LOCAL_ERROR = 15
+    EXPIRED = 16
+    CANCELLED = 17
+    BACKLOG_FULL = 18
+    SPILLED = 19
+    DISABLED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One published change. `duplicate`: the idempotency key had published it before."""
+
+    id: str
+    root: str
+    action: str
+    paths: tuple[str, ...]
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionInfo:
+    """A subscription in the store: what its owner wrote, and what the service made of it."""
+
+    id: str
+    owner: str
+    status: SubscriptionStatus
+    status_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    subscription: Subscription | None  # None when `status` is INVALID
+    resource: str
+    revision: int
+    has_integrity_key: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one subscription."""
+
+    event_id: str
+    subscription_id: str
+    state: DeliveryState
+    attempts: int
+    next_at: datetime | None
+    http_status: int | None
+    outcome: Outcome | None
+    duration_ms: int | None
+    updated_at: datetime
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One POST that failed, or that followed a failed one."""
+
+    event_id: str
+    subscription_id: str
+    n: int
+    started_at: datetime
+    duration_ms: int
+    http_status: int | None
+    outcome: Outcome
+    address: str | None
+    snippet: bytes | None
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What happened since the flush before (or the start), and what is left.
+
+    `waiting` is due later and was not awaited; `in_flight` and `ready` are 0 unless the
+    timeout came first.
+    """
+
+    delivered: int
+    waiting: int
+    dead: int
+    expired: int
+    cancelled: int
+    retried: int
+    ready: int
+    in_flight: int
+
+    @property
+    def complete(self) -> bool:
+        """Nothing was ready or in flight any more."""
+        return self.ready == 0 and self.in_flight == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one subscription hears, or does not hear, a change."""
+
+    subscription_id: str
+    hears: bool
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEvent:
+    """Something that whoever runs the service should know.
+
+    Kinds: ``disabled``, ``failing``, ``recovered``, ``quarantined``, ``unresolved``,
+    ``store_unavailable``, ``fenced``, ``authorizer_failed``.
+    """
+
+    kind: str
+    message: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def from_ms(ms: int) -> datetime:
+    """UTC milliseconds as an aware datetime, exactly."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def to_ms(moment: datetime) -> int:
+    """An aware datetime as UTC milliseconds, cut to whole ones."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

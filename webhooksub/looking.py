@@ -1,0 +1,232 @@
+"""What became of events, as actors may see it: deliveries, attempts, explanations, replay."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from . import _core
+from .errors import NotFound, ValidationError
+from .events import (
+    Action,
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Explanation,
+    Outcome,
+    SubscriptionStatus,
+    from_ms,
+    to_ms,
+)
+from .publishing import _ACTIONS
+from .store.base import AttemptRecord, DeliveryRecord, Store, SubscriptionRecord
+from .subscribing import Subscriptions
+
+# A replay by state goes page by page.
+_PAGE = 1_000
+
+
+class Looking:
+    """Reads of one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        subscriptions: Subscriptions,
+        catalog: _core.Catalog,
+        clock: Callable[[], int],
+    ) -> None:
+        self._store, self._subscriptions = store, subscriptions
+        self._catalog, self._clock = catalog, clock
+
+    def deliveries(
+        self,
+        actor: Any,
+        *,
+        subscription: str | None = None,
+        event: str | None = None,
+        state: str | DeliveryState | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        before: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[Delivery]:
+        records = self._records(
+            actor, subscription, event, state, since, until, before=before, limit=limit
+        )
+        return [_delivery(record) for record in records]
+
+    def attempts(self, event: str, subscription: str, actor: Any) -> list[Attempt]:
+        stored = self._event(event)
+        record = self._subscriptions.record(subscription, actor)
+        rows = self._store.attempts(stored.seq, record.seq)
+        return [_attempt(row, event, subscription) for row in rows]
+
+    def replay(
+        self,
+        subscription: str | None,
+        event: str | None,
+        state: str | None,
+        since: datetime | None,
+        until: datetime | None,
+        actor: Any,
+    ) -> int:
+        if subscription is not None and since is not None:
+            return self._replay_range(subscription, since, until, actor)
+        if subscription is None and event is None and state is None:
+            raise ValueError("name what to replay: subscription, event, state or since")
+        count, before = 0, None
+        while True:
+            page = self._records(
+                actor, subscription, event, state, since, until, before=before, limit=_PAGE
+            )
+            if not page:
+                return count
+            before = (page[-1].event_seq, page[-1].subscription_seq)
+            count += self._store.replay([(d.event_seq, d.subscription_seq) for d in page])
+
+    def explain(
+        self,
+        path: str | Sequence[str],
+        action: str,
+        subscription: str | None,
+        event: str | None,
+        actor: Any,
+    ) -> list[Explanation]:
+        paths = (path,) if isinstance(path, str) else tuple(path)
+        root = self._catalog.check(paths)
+        if subscription is not None:
+            records = [self._subscriptions.record(subscription, actor)]
+        else:
+            visible = self._subscriptions.visible_roots(actor)
+            if visible is not None and root not in visible:
+                raise NotFound("no such root")
+            records = self._store.subscriptions(roots=[root], limit=_PAGE)
+        return [self._explain(record, paths, action, event) for record in records]
+
+    def prune(self, older_than: datetime, progress: Any) -> dict[str, int]:
+        return self._store.prune(older_than_ms=to_ms(older_than), progress=progress)
+
+    # --- inside ----------------------------------------------------------------------
+
+    def _records(
+        self,
+        actor: Any,
+        subscription: str | None,
+        event: str | None,
+        state: str | DeliveryState | None,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        before: tuple[int, int] | None,
+        limit: int,
+    ) -> list[DeliveryRecord]:
+        record = None
+        if subscription is not None:
+            record = self._subscriptions.record(subscription, actor)
+        return self._store.deliveries(
+            roots=self._subscriptions.visible_roots(actor),
+            subscription=None if record is None else record.seq,
+            event=None if event is None else self._event(event).seq,
+            state=None if state is None else _state(state),
+            since=None if since is None else to_ms(since),
+            until=None if until is None else to_ms(until),
+            before=before,
+            limit=limit,
+        )
+
+    def _event(self, id_: str) -> Any:
+        try:
+            record = self._store.event(_core.uuid_bytes(id_))
+        except ValueError:
+            record = None
+        if record is None:
+            raise NotFound("no such event")
+        return record
+
+    def _replay_range(
+        self, subscription: str, since: datetime, until: datetime | None, actor: Any
+    ) -> int:
+        record = self._subscriptions.record(subscription, actor)
+        word = Action(record.action).name.lower()
+
+        def hears(event: Any) -> bool:
+            action = Action(event.action).name.lower()
+            return self._catalog.covers(record.resource, word, event.paths, action)
+
+        end = self._clock() if until is None else to_ms(until)
+        return self._store.replay_range(record.seq, to_ms(since), end, hears)
+
+    def _explain(
+        self, record: SubscriptionRecord, paths: Sequence[str], action: str, event: str | None
+    ) -> Explanation:
+        id_ = _core.uuid_text(record.id)
+        word = Action(record.action).name.lower()
+        if action not in _ACTIONS:
+            raise ValidationError.of("action", "enum", "must be create, update or delete")
+        if not self._catalog.covers(record.resource, word, paths, action):
+            text = f"{word!r} on {record.resource!r} does not cover this {action}"
+            return Explanation(id_, False, "not_covered", text)
+        status = self._subscriptions.info(record).status
+        if status is not SubscriptionStatus.ACTIVE:
+            reason = record.status_reason or f"the subscription is {status.name.lower()}"
+            return Explanation(id_, False, status.name.lower(), reason)
+        if event is None:
+            return Explanation(id_, True, "hears", "covered and active")
+        return self._explain_event(record, id_, event)
+
+    def _explain_event(
+        self, record: SubscriptionRecord, id_: str, event: str
+    ) -> Explanation:
+        stored = self._event(event)
+        if stored.revision < record.created_rev:
+            text = "the subscription was created after the event was published"
+            return Explanation(id_, False, "created_later", text)
+        found = self._store.deliveries(event=stored.seq, subscription=record.seq, limit=1)
+        if not found:
+            return Explanation(id_, True, "queued", "covered; not yet attempted or settled")
+        state = DeliveryState(found[0].state).name.lower()
+        outcome = Outcome(found[0].outcome).name.lower() if found[0].outcome else "none"
+        text = f"{found[0].attempts} attempts, last outcome {outcome}"
+        if found[0].http_status:
+            text += f" (HTTP {found[0].http_status})"
+        return Explanation(id_, state == "delivered", state, text)
+
+
+def _state(state: str | DeliveryState) -> int:
+    if isinstance(state, DeliveryState):
+        return int(state)
+    try:
+        return int(DeliveryState[state.upper()])
+    except KeyError:
+        words = ", ".join(s.name.lower() for s in DeliveryState)
+        raise ValidationError.of("state", "enum", f"must be one of {words}") from None
+
+
+def _delivery(record: DeliveryRecord) -> Delivery:
+    return Delivery(
+        _core.uuid_text(record.event_id),
+        _core.uuid_text(record.subscription_id),
+        DeliveryState(record.state),
+        record.attempts,
+        None if record.next_at is None else from_ms(record.next_at),
+        record.http_status,
+        None if record.outcome is None else Outcome(record.outcome),
+        record.duration_ms,
+        from_ms(record.updated_at),
+        record.batch,
+    )
+
+
+def _attempt(record: AttemptRecord, event: str, subscription: str) -> Attempt:
+    return Attempt(
+        event,
+        subscription,
+        record.n,
+        from_ms(record.started_at),
+        record.duration_ms,
+        record.http_status,
+        Outcome(record.outcome),
+        record.address,
+        record.snippet,
+        record.batch,
+    )

@@ -1,0 +1,219 @@
+"""Who may change which subscriptions, and what such a change writes.
+
+Every operation asks the authorizer first. What an actor may not see answers
+:class:`NotFound`, in the same words as an id that does not exist.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from . import _core
+from .authorizer import ALL, Authorizer, Operation, format_root, parse_root
+from .delivering import restore
+from .errors import ConfigurationError, NotFound, UnknownResource, ValidationError
+from .events import Action, SubscriptionInfo, SubscriptionStatus, from_ms
+from .store.base import Store, SubscriptionRecord
+
+Expires = datetime | timedelta | str
+_CHANNELS = {"HTTP": 1, "SOCKET": 2}
+
+
+class Subscriptions:
+    """The subscriptions of one store, as actors may see and change them."""
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: _core.Catalog,
+        authorizer: Authorizer,
+        clock: Callable[[], int],
+        rules: Mapping[str, Any],
+    ) -> None:
+        self._store, self._catalog, self._authorizer = store, catalog, authorizer
+        self._clock, self._rules = clock, dict(rules)
+
+    def build(self, **fields: Any) -> _core.Subscription:
+        """A checked value. Raises ValidationError with every mistake at once."""
+        if "expires" in fields:
+            fields["expires"] = self._moment(fields["expires"])
+        return _core.Subscription(
+            **fields, catalog=self._catalog, now=from_ms(self._clock()), **self._rules
+        )
+
+    def parse(
+        self, text: str | bytes, current: SubscriptionInfo | None = None
+    ) -> _core.Subscription:
+        """A checked value from its JSON document; `current` is what it replaces."""
+        return _core.Subscription.from_json(
+            text,
+            catalog=self._catalog,
+            now=from_ms(self._clock()),
+            current=None if current is None else server_made(current),
+            **self._rules,
+        )
+
+    def create(self, subscription: _core.Subscription, actor: Any) -> SubscriptionInfo:
+        """Writes a new one. Raises NotFound where the actor may not subscribe."""
+        self._permit(actor, subscription.root, "create")
+        key = subscription._key()
+        record = self._store.add_subscription(
+            id=_core.uuid7(self._clock()),
+            owner=self._authorizer.owner_id(actor),
+            status=int(SubscriptionStatus.ACTIVE),
+            keys=() if key is None else (key,),
+            **columns(subscription),
+        )
+        return self.info(record, subscription.warnings)
+
+    def get(self, id_: str, actor: Any, operation: Operation = "read") -> SubscriptionInfo:
+        """One of them. Raises NotFound."""
+        return self.info(self._record(id_, actor, operation))
+
+    def list(
+        self, actor: Any, *, resource: str | None = None, status: str | None = None,
+        owner: str | None = None, brand_code: str | None = None, after: int = 0, limit: int = 100,
+    ) -> list[SubscriptionInfo]:
+        """Those under roots that the actor may see, oldest first, after a `seq`."""
+        code = None if status is None else int(SubscriptionStatus[status.upper()])
+        records = self._store.subscriptions(
+            roots=self.visible_roots(actor), resource=resource, status=code, owner=owner,
+            brand_code=brand_code, after=after, limit=limit,
+        )
+        return [self.info(record) for record in records]
+
+    def replace(
+        self, id_: str, subscription: _core.Subscription, actor: Any, revision: int | None = None
+    ) -> SubscriptionInfo:
+        """Writes another value in its place; an absent key keeps the old one."""
+        record = self._record(id_, actor, "update")
+        if subscription.root != record.root:
+            self._permit(actor, subscription.root, "create")
+        keys = None
+        if subscription.key_change != "absent":
+            key = subscription._key()
+            keys = () if key is None else (key,)
+        changed = self._store.update_subscription(
+            record.id, columns(subscription), keys=keys, expected_rev=revision
+        )
+        return self.info(changed, subscription.warnings)
+
+    def change(
+        self, id_: str, actor: Any, *, revision: int | None = None, **changes: Any
+    ) -> SubscriptionInfo:
+        """Some fields changed, by the names of :class:`Subscription`'s constructor."""
+        record = self._record(id_, actor, "update")
+        if "expires" in changes:
+            changes["expires"] = self._moment(changes["expires"])
+        rules = {"catalog": self._catalog, "now": from_ms(self._clock()), **self._rules}
+        value = restore(record, self._catalog).replace(**changes, **rules)
+        keys = None
+        if "integrity_key" in changes:
+            key = value._key()
+            keys = () if key is None else (key,)
+        changed = self._store.update_subscription(
+            record.id, columns(value), keys=keys, expected_rev=revision
+        )
+        return self.info(changed, value.warnings)
+
+    def set_status(
+        self, id_: str, actor: Any, status: SubscriptionStatus, reason: str | None = None
+    ) -> SubscriptionInfo:
+        """Pauses, resumes or disables. What is not active is not matched."""
+        record = self._record(id_, actor, "update")
+        changes: dict[str, Any] = {"status": int(status), "status_reason": reason}
+        if status is SubscriptionStatus.ACTIVE:
+            restore(record, self._catalog)
+            changes["failing_since"] = None
+        return self.info(self._store.update_subscription(record.id, changes))
+
+    def delete(self, id_: str, actor: Any) -> None:
+        """Ends it: nothing starts for it any more. Raises NotFound."""
+        self._store.delete_subscription(self._record(id_, actor, "delete").id)
+
+    def record(self, id_: str, actor: Any) -> SubscriptionRecord:
+        """The stored row of one that the actor may see. Raises NotFound."""
+        return self._record(id_, actor, "read")
+
+    def visible_roots(self, actor: Any) -> Collection[str] | None:
+        """Roots that the actor may list, as text; None is all."""
+        roots = self._authorizer.roots(actor)
+        if isinstance(roots, type(ALL)):
+            return None
+        return [format_root(root) for root in roots]
+
+    def info(
+        self, record: SubscriptionRecord, warnings: tuple[str, ...] = ()
+    ) -> SubscriptionInfo:
+        """The stored row as callers see it: never its key."""
+        status = SubscriptionStatus(record.status)
+        if status is SubscriptionStatus.ACTIVE and record.expires_at <= self._clock():
+            status = SubscriptionStatus.EXPIRED
+        try:
+            subscription = restore(record, self._catalog)
+        except (UnknownResource, ValidationError, ConfigurationError):
+            subscription, status = None, SubscriptionStatus.INVALID
+        return SubscriptionInfo(
+            _core.uuid_text(record.id), record.owner, status, record.status_reason,
+            from_ms(record.created_at), from_ms(record.updated_at), subscription,
+            record.resource, record.rev, bool(record.keys), warnings,
+        )
+
+    def _record(self, id_: str, actor: Any, operation: Operation) -> SubscriptionRecord:
+        try:
+            record = self._store.subscription(_core.uuid_bytes(id_))
+        except ValueError:
+            record = None
+        if record is None or record.deleted_at is not None:
+            raise _not_found()
+        self._permit(actor, record.root, operation)
+        return record
+
+    def _permit(self, actor: Any, root: str, operation: Operation) -> None:
+        if not self._authorizer.allows(actor, parse_root(root), operation):
+            raise _not_found()
+
+    def _moment(self, expires: Expires) -> datetime | str:
+        if isinstance(expires, timedelta):
+            return from_ms(self._clock()) + expires
+        return expires
+
+
+def server_made(info: SubscriptionInfo) -> dict[str, Any]:
+    """The read-only fields of a document, by their JSON names."""
+    return {
+        "id": info.id,
+        "owner": info.owner,
+        "status": info.status.name.lower(),
+        "createdAt": format_moment(info.created_at),
+        "updatedAt": format_moment(info.updated_at),
+        "hasIntegrityKey": info.has_integrity_key,
+    }
+
+
+def format_moment(moment: datetime) -> str:
+    """``2029-07-07T17:40:40.000Z``."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def columns(subscription: _core.Subscription) -> dict[str, Any]:
+    """The stored columns of a value, without its key."""
+    return {
+        "root": subscription.root,
+        "resource": subscription.resource,
+        "action": int(Action[subscription.modification_type.upper()]),
+        "channel": _CHANNELS[subscription.connection_type],
+        "url": subscription.notification_url,
+        "socket_event": subscription.notification_messages,
+        "expires_at": subscription.expires_at_ms,
+        "expires_text": subscription.expires_text,
+        "brand_code": subscription.brand_code,
+        "max_retries": subscription.max_retries,
+        "options": json.dumps(subscription.delivery, separators=(",", ":")),
+        "origin": subscription.origin,
+    }
+
+
+def _not_found() -> NotFound:
+    return NotFound("no such subscription")

@@ -1,0 +1,121 @@
+"""One run of the product against a local endpoint, measured: prints one JSON object.
+
+    product.py memory|durable|batch|calls --url https://localhost:PORT/ --ca FILE --requests N
+
+CPU is that of all threads of this process; the endpoint is another one.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from webhooksub import Dispatcher, allow_all
+
+PATH = "tenant/acme/sidedrawer/s1/record/r{}"
+RESOURCE = "tenant/acme/sidedrawer/s1/record"
+# With its envelope about 587 bytes, as the opponent sends.
+DATA = json.dumps({"name": "Taxes", "text": "x" * 220}).encode()
+CHUNK = 1_000
+
+
+def cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def make(args: argparse.Namespace, folder: Path) -> Dispatcher:
+    """A dispatcher with the opponent's caps, in memory or on a fresh file."""
+    caps = {
+        "in_flight_max": args.connections,
+        "in_flight_per_origin": args.connections,
+        "in_flight_per_subscription": args.connections,
+        "spill_after_ms": 600_000,
+    }
+    common: dict[str, Any] = {
+        "authorizer": allow_all,
+        "dev": True,
+        "ca_pem": Path(args.ca).read_bytes(),
+        "config": caps,
+    }
+    if args.mode == "durable":
+        return Dispatcher(f"sqlite:///{folder / 'hooks.db'}", **common)
+    return Dispatcher.in_memory(**common)
+
+
+def subscribe(hooks: Dispatcher, url: str, **fields: Any) -> None:
+    hooks.subscribe(
+        RESOURCE, "any", url, expires=timedelta(days=1), integrity_key="k" * 32, **fields
+    )
+
+
+def publish(hooks: Dispatcher, requests: int) -> None:
+    for start in range(0, requests, CHUNK):
+        end = min(start + CHUNK, requests)
+        hooks.publish_many([(PATH.format(n), "update", DATA) for n in range(start, end)])
+
+
+def deliver(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Published → delivered → settled, `requests` times."""
+    delivery = None
+    if args.mode == "batch":
+        delivery = {"batch": {"maxNotifications": 100, "lingerMs": 1000}}
+    with make(args, folder) as hooks:
+        subscribe(hooks, args.url, delivery=delivery)
+        publish(hooks, args.connections)  # opens the connections
+        hooks.flush()
+        cpu, began = cpu_seconds(), time.perf_counter()
+        publish(hooks, args.requests)
+        result = hooks.flush()
+        seconds, cpu = time.perf_counter() - began, cpu_seconds() - cpu
+    assert result.delivered == args.requests, result
+    return {
+        "per_second": result.delivered / seconds,
+        "cpu_us": cpu / result.delivered * 1e6,
+    }
+
+
+def count_calls(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Python calls in all threads while one event goes to many subscriptions."""
+    calls = [0]
+
+    def count(frame: Any, event: str, arg: Any) -> None:
+        calls[0] += event in ("call", "c_call")
+
+    threading.setprofile(count)  # every thread that starts from now on
+    hooks = make(args, folder)
+    for n in range(args.requests):
+        subscribe(hooks, f"{args.url}?n={n}")
+    with hooks:
+        hooks.flush()
+        calls[0] = 0
+        sys.setprofile(count)
+        hooks.publish(PATH.format(1), "update", DATA)
+        result = hooks.flush()
+        sys.setprofile(None)
+    assert result.delivered == args.requests, result
+    return {"calls": calls[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mode", choices=("memory", "durable", "batch", "calls"))
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--ca", required=True)
+    parser.add_argument("--requests", type=int, default=50_000)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--folder", default="/var/tmp", help="on a real disk")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        run = count_calls if args.mode == "calls" else deliver
+        print(json.dumps({"mode": args.mode, **run(args, Path(folder))}))
+
+
+if __name__ == "__main__":
+    main()

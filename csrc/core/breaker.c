@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "breaker.h"
+
+bool
+whs_breaker_admits(struct whs_breaker *breaker, int64_t mono_ms)
+{
+    if (breaker->blocked_until_ms == 0)
+        return true;
+    if (breaker->probing || mono_ms < breaker->blocked_until_ms)
+        return false;
+    breaker->probing = true;
+    return true;
+}
+
+int64_t
+whs_breaker_blocked_until(const struct whs_breaker *breaker)
+{
+    return breaker->blocked_until_ms;
+}
+
+void
+whs_breaker_record(struct whs_breaker *breaker, bool connection_failed,
+                   int failures_max, int64_t open_ms, int64_t mono_ms)
+{
+    if (!connection_failed) {
+        *breaker = (struct whs_breaker){0};
+        return;
+    }
+    bool probe_failed = breaker->probing;
+    breaker->probing = false;
+    breaker->failures++;
+    if (probe_failed || breaker->failures >= failures_max)
+        breaker->blocked_until_ms = mono_ms + open_ms;
+}

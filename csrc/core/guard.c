@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "guard.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+/* An address is judged in its 16-byte form; IPv4 stands behind ::ffff:0:0/96. */
+#define MAPPED_BITS 96
+
+enum rule { DENY, ALLOW };
+
+struct range {
+    const char *address; /* as inet_pton reads it */
+    uint8_t prefix;      /* of its own family */
+    enum rule rule;
+    const char *what;
+};
+
+/* The last range that holds the address decides, so that each line may make an
+ * exception to one above it. IANA special-purpose registries, RFC 6890. */
+static const struct range table[] = {
+    {"::", 0, DENY, "IPv6: only global unicast is allowed"},
+    {"2000::", 3, ALLOW, "global unicast"},
+    {"2001::", 23, DENY, "IETF protocol assignments, Teredo, ORCHID, benchmarking"},
+    {"2001:db8::", 32, DENY, "documentation"},
+    {"2002::", 16, DENY, "6to4: holds any IPv4 address"},
+    {"2620:4f:8000::", 48, DENY, "AS112"},
+    {"3fff::", 20, DENY, "documentation"},
+    {"0.0.0.0", 0, ALLOW, "IPv4: allowed but for"},
+    {"0.0.0.0", 8, DENY, "this network"},
+    {"10.0.0.0", 8, DENY, "private"},
+    {"100.64.0.0", 10, DENY, "carrier-grade NAT"},
+    {"127.0.0.0", 8, DENY, "loopback"},
+    {"168.63.129.16", 32, DENY, "Azure's metadata and DNS"},
+    {"169.254.0.0", 16, DENY, "link-local, cloud metadata"},
+    {"172.16.0.0", 12, DENY, "private"},
+    {"192.0.0.0", 24, DENY, "IETF protocol assignments"},
+    {"192.0.2.0", 24, DENY, "documentation"},
+    {"192.31.196.0", 24, DENY, "AS112"},
+    {"192.52.193.0", 24, DENY, "AMT"},
+    {"192.88.99.0", 24, DENY, "6to4 relays"},
+    {"192.168.0.0", 16, DENY, "private"},
+    {"192.175.48.0", 24, DENY, "AS112"},
+    {"198.18.0.0", 15, DENY, "benchmarking"},
+    {"198.51.100.0", 24, DENY, "documentation"},
+    {"203.0.113.0", 24, DENY, "documentation"},
+    {"224.0.0.0", 4, DENY, "multicast"},
+    {"240.0.0.0", 4, DENY, "reserved, broadcast"},
+};
+
+static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+/* Bits that a prefix of this text's family has more in the 16-byte form; -1: no
+ * address. */
+static int
+read_address(const char *text, uint8_t out[16])
+{
+    if (inet_pton(AF_INET6, text, out) == 1)
+        return 0;
+    memcpy(out, mapped_prefix, sizeof(mapped_prefix));
+    return inet_pton(AF_INET, text, out + 12) == 1 ? MAPPED_BITS : -1;
+}
+
+static bool
+is_within(const uint8_t address[16], const uint8_t range[16], unsigned prefix)
+{
+    unsigned whole = prefix / 8, rest = prefix % 8;
+    if (memcmp(address, range, whole) != 0)
+        return false;
+    return rest == 0 || ((address[whole] ^ range[whole]) >> (8 - rest)) == 0;
+}
+
+static bool
+is_public(const uint8_t address[16])
+{
+    enum rule rule = DENY;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        uint8_t range[16];
+        int shift = read_address(table[i].address, range);
+        if (is_within(address, range, (unsigned)shift + table[i].prefix))
+            rule = table[i].rule;
+    }
+    return rule == ALLOW;
+}
+
+static bool
+is_loopback(const uint8_t address[16])
+{
+    static const uint8_t v4[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127};
+    static const uint8_t v6[16] = {[15] = 1};
+    return is_within(address, v4, MAPPED_BITS + 8) || is_within(address, v6, 128);
+}
+
+static bool
+allows(const struct whs_guard *guard, const uint8_t address[16])
+{
+#ifdef WHS_SABOTAGE_no_guard
+    return true;
+#endif
+    if (guard->dev && is_loopback(address))
+        return true;
+    for (size_t i = 0; i < guard->allow_count; i++)
+        if (is_within(address, guard->allow[i].address, guard->allow[i].prefix))
+            return true;
+    return is_public(address);
+}
+
+bool
+whs_guard_allows(const struct whs_guard *guard, const struct sockaddr *address)
+{
+    uint8_t bytes[16];
+    if (address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 =
+            (const struct sockaddr_in6 *)(const void *)address;
+        memcpy(bytes, &v6->sin6_addr, sizeof(bytes));
+    } else if (address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 =
+            (const struct sockaddr_in *)(const void *)address;
+        memcpy(bytes, mapped_prefix, sizeof(mapped_prefix));
+        memcpy(bytes + 12, &v4->sin_addr, 4);
+    } else {
+        return false;
+    }
+    return allows(guard, bytes);
+}
+
+bool
+whs_guard_allows_text(const struct whs_guard *guard, const char *ip)
+{
+    uint8_t bytes[16];
+    return ip && read_address(ip, bytes) >= 0 && allows(guard, bytes);
+}
+
+enum whs_status
+whs_cidr_parse(struct whs_slice text, struct whs_cidr *out, struct whs_error *err)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct whs_cidr cidr = {0};
+    const char *slash = memchr(text.ptr, '/', text.len);
+    size_t len = slash ? (size_t)(slash - text.ptr) : text.len;
+    int shift = -1;
+    if (len < sizeof(address)) {
+        memcpy(address, text.ptr, len);
+        address[len] = '\0';
+        shift = read_address(address, cidr.address);
+    }
+    unsigned prefix = 0, most = shift > 0 ? 32 : 128;
+    size_t digits = slash ? text.len - len - 1 : 0;
+    for (size_t i = 0; i < digits && prefix <= most; i++)
+        prefix = slash[1 + i] >= '0' && slash[1 + i] <= '9'
+                     ? prefix * 10 + (unsigned)(slash[1 + i] - '0')
+                     : most + 1;
+    if (!slash)
+        prefix = most;
+    if (shift < 0 || prefix > most || (slash && digits == 0))
+        return whs_error_set(err, WHS_CONFIGURATION, "not an address range (CIDR)");
+    cidr.prefix = (uint8_t)((unsigned)shift + prefix);
+    *out = cidr;
+    return WHS_OK;
+}

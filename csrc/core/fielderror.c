@@ -48,12 +48,17 @@ make_room(struct whs_field_errors *errors)
 }
 
 void
+whs_field_error_fini(struct whs_field_error *error)
+{
+    whs_free(error->field);
+    whs_free(error->message);
+}
+
+void
 whs_field_errors_fini(struct whs_field_errors *errors)
 {
-    for (size_t i = 0; i < errors->len; i++) {
-        whs_free(errors->items[i].field);
-        whs_free(errors->items[i].message);
-    }
+    for (size_t i = 0; i < errors->len; i++)
+        whs_field_error_fini(&errors->items[i]);
     whs_free(errors->items);
     *errors = (struct whs_field_errors){0};
 }
@@ -76,8 +81,7 @@ whs_field_errors_add(struct whs_field_errors *errors, struct whs_slice field,
         .message = copy_text(message, strlen(message)),
     };
     if (!item.field || !item.message || !make_room(errors)) {
-        whs_free(item.field);
-        whs_free(item.message);
+        whs_field_error_fini(&item);
         errors->no_memory = true;
         return;
     }

@@ -28,6 +28,8 @@ struct whs_field_errors {
     bool no_memory;
 };
 
+/* Frees the texts of one that was taken out of its list. */
+void whs_field_error_fini(struct whs_field_error *error);
 /* {0} is a valid empty list. */
 void whs_field_errors_fini(struct whs_field_errors *errors);
 /* `field` is copied, shortened to 128 bytes at a UTF-8 boundary; `errors` may be NULL.

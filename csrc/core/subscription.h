@@ -39,7 +39,6 @@ enum whs_channel {
 #define WHS_BATCH_NOTIFICATIONS_MAX 1000
 #define WHS_BATCH_BYTES_MAX (4 * 1024 * 1024)
 #define WHS_BATCH_LINGER_MS_MAX 60000
-#define WHS_RATE_PER_SECOND_MAX 100000.0
 
 struct whs_header {
     struct whs_slice name;
@@ -70,7 +69,6 @@ struct whs_subscription {
     struct whs_slice key; /* key bytes, already decoded; wiped with the subscription */
     int max_retries;      /* or WHS_MAX_RETRIES_DEFAULT */
     struct whs_batching batching;
-    double rate_per_second; /* 0: no limit */
     const struct whs_header *headers;
     size_t header_count;
 };

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The `delivery` object of a subscription: everything else that one subscription may
+ * choose. What is accepted here is obeyed by the engine; what is not yet obeyed is
+ * refused as `unsupported`.
+ *
+ *   {"batch": {"maxNotifications": 100, "maxBytes": 1048576, "lingerMs": 1000},
+ *    "headers": {"X-Token": "…"}}
+ */
+#ifndef WHS_DELIVERY_OPTIONS_H
+#define WHS_DELIVERY_OPTIONS_H
+
+#include "fielderror.h"
+#include "json.h"
+#include "subscription.h"
+
+/* Where a batch names no limit. */
+#define WHS_BATCH_BYTES_DEFAULT (1024 * 1024)
+#define WHS_BATCH_LINGER_MS_DEFAULT 1000
+/* An HTTP field name of sensible length. */
+#define WHS_HEADER_NAME_BYTES_MAX 128
+
+struct whs_delivery_options {
+    struct whs_batching batching;
+    struct whs_header headers[WHS_HEADERS_MAX]; /* borrow the document */
+    size_t header_count;
+};
+
+/* Adds every mistake to `errors`; `document` is the parsed object. */
+void whs_delivery_options_read(const struct whs_json *document,
+                               struct whs_delivery_options *out,
+                               struct whs_field_errors *errors);
+
+#endif

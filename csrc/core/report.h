@@ -6,7 +6,9 @@
  *
  * The report queue has a fixed number of slots. An attempt reserves one before it starts
  * and the store gives it back after its commit: a store that stands still stops starts,
- * it does not lose reports.
+ * it does not lose reports. What was never attempted (spilled, expired, cancelled) is
+ * reported without a slot, by many deliveries in one report, and only while there is
+ * room: as many such deliveries as slots are left.
  */
 #ifndef WHS_REPORT_H
 #define WHS_REPORT_H
@@ -62,8 +64,22 @@ void whs_report_queue_destroy(struct whs_report_queue *queue);
 bool whs_report_queue_reserve(struct whs_report_queue *queue);
 /* Gives back a reserved slot that no report will use. */
 void whs_report_queue_unreserve(struct whs_report_queue *queue);
-/* Takes the report; it uses a reserved slot when holds_slot. Never fails. */
+/* Engine thread. How many deliveries may be reported without a slot now. */
+size_t whs_report_queue_room(struct whs_report_queue *queue);
+/* Takes the report and those linked behind it; each uses a reserved slot when
+ * holds_slot. Never fails. */
 void whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report);
+/* Slots reserved or unsettled. Any thread. */
+size_t whs_report_queue_used(struct whs_report_queue *queue);
+/* Before any other thread uses the queue: what settled() calls, on its thread, when
+ * reserve or room has said no since the last call. */
+void whs_report_queue_on_room(struct whs_report_queue *queue, void (*call)(void *ctx),
+                              void *ctx);
+
+/* `count` deliveries, all zero. Returns owned, NULL: no memory. */
+struct whs_report *whs_report_create(size_t count);
+/* Frees every report of the chain. */
+void whs_report_destroy(struct whs_report *reports);
 
 /* Store's thread: waits to `timeout_ms` for at least one, takes at most `max` deliveries'
  * worth (always one report), linked by next in the order they were put. NULL: none. */

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include "report.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "alloc.h"
+
+struct whs_report_queue {
+    size_t slots;
+    /* Only the engine thread adds to these two; anybody takes away. */
+    atomic_size_t used;  /* slots reserved or unsettled */
+    atomic_size_t loose; /* deliveries unsettled in reports without a slot */
+    atomic_bool refused; /* reserve or room said no since on_room was called */
+    void (*on_room)(void *ctx);
+    void *ctx;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* on the monotonic clock */
+    /* Under the lock. */
+    struct whs_report *first;
+    struct whs_report **last; /* where the next one is linked */
+    bool woken;
+    int takers; /* threads that wait */
+};
+
+struct whs_report *
+whs_report_create(size_t count)
+{
+    struct whs_report *report =
+        whs_calloc(1, sizeof(*report) + count * sizeof(report->deliveries[0]));
+    if (report)
+        report->count = count;
+    return report;
+}
+
+void
+whs_report_destroy(struct whs_report *reports)
+{
+    while (reports) {
+        struct whs_report *next = reports->next;
+        whs_free(reports->snippet);
+        whs_free(reports);
+        reports = next;
+    }
+}
+
+static void
+init_condition(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct whs_report_queue *
+whs_report_queue_create(size_t slots)
+{
+    struct whs_report_queue *queue = whs_calloc(1, sizeof(*queue));
+    if (!queue)
+        return NULL;
+    queue->slots = slots;
+    atomic_init(&queue->used, 0);
+    atomic_init(&queue->loose, 0);
+    atomic_init(&queue->refused, false);
+    pthread_mutex_init(&queue->lock, NULL);
+    init_condition(&queue->changed);
+    queue->last = &queue->first;
+    return queue;
+}
+
+void
+whs_report_queue_destroy(struct whs_report_queue *queue)
+{
+    if (!queue)
+        return;
+    whs_report_destroy(queue->first);
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->lock);
+    whs_free(queue);
+}
+
+void
+whs_report_queue_on_room(struct whs_report_queue *queue, void (*call)(void *ctx),
+                         void *ctx)
+{
+    queue->on_room = call;
+    queue->ctx = ctx;
+}
+
+size_t
+whs_report_queue_used(struct whs_report_queue *queue)
+{
+    return atomic_load(&queue->used);
+}
+
+static size_t
+count_free(struct whs_report_queue *queue, size_t taken)
+{
+    return taken < queue->slots ? queue->slots - taken : 0;
+}
+
+/* The engine thread asks a second time after it has left its mark: a settle between the
+ * two would otherwise free a slot without anybody being called. */
+static size_t
+count_free_or_mark(struct whs_report_queue *queue, bool with_loose)
+{
+    for (int round = 0;; round++) {
+        size_t taken = atomic_load(&queue->used);
+        if (with_loose)
+            taken += atomic_load(&queue->loose);
+        size_t left = count_free(queue, taken);
+        if (left || round)
+            return left;
+        atomic_store(&queue->refused, true);
+    }
+}
+
+bool
+whs_report_queue_reserve(struct whs_report_queue *queue)
+{
+#ifdef WHS_SABOTAGE_no_report_slot
+    atomic_fetch_add(&queue->used, 1);
+    return true;
+#endif
+    if (!count_free_or_mark(queue, false))
+        return false;
+    atomic_fetch_add(&queue->used, 1);
+    return true;
+}
+
+void
+whs_report_queue_unreserve(struct whs_report_queue *queue)
+{
+    size_t before = atomic_fetch_sub(&queue->used, 1);
+    assert(before > 0);
+    (void)before;
+}
+
+size_t
+whs_report_queue_room(struct whs_report_queue *queue)
+{
+    return count_free_or_mark(queue, true);
+}
+
+void
+whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report)
+{
+    size_t loose = 0;
+    struct whs_report **last = &report->next;
+    for (struct whs_report *each = report; each; each = each->next) {
+        loose += each->holds_slot ? 0 : each->count;
+        last = &each->next;
+    }
+    atomic_fetch_add(&queue->loose, loose);
+
+    pthread_mutex_lock(&queue->lock);
+    *queue->last = report;
+    queue->last = last;
+    bool waited_for = queue->takers > 0;
+    pthread_mutex_unlock(&queue->lock);
+    if (waited_for)
+        pthread_cond_signal(&queue->changed);
+}
+
+static struct timespec
+deadline_after(int timeout_ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += timeout_ms / 1000;
+    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+static void
+wait_for_one_locked(struct whs_report_queue *queue, int timeout_ms)
+{
+    struct timespec until = deadline_after(timeout_ms);
+    queue->takers++;
+    while (!queue->first && !queue->woken)
+        if (pthread_cond_timedwait(&queue->changed, &queue->lock, &until) != 0)
+            break;
+    queue->takers--;
+    queue->woken = false;
+}
+
+static struct whs_report *
+cut_locked(struct whs_report_queue *queue, size_t max)
+{
+    struct whs_report *first = queue->first;
+    if (!first)
+        return NULL;
+    struct whs_report *end = first;
+    size_t count = first->count;
+    while (end->next && count + end->next->count <= max) {
+        end = end->next;
+        count += end->count;
+    }
+    queue->first = end->next;
+    if (!queue->first)
+        queue->last = &queue->first;
+    end->next = NULL;
+    return first;
+}
+
+struct whs_report *
+whs_report_queue_take(struct whs_report_queue *queue, size_t max, int timeout_ms)
+{
+    pthread_mutex_lock(&queue->lock);
+    if (!queue->first && timeout_ms > 0)
+        wait_for_one_locked(queue, timeout_ms);
+    struct whs_report *reports = cut_locked(queue, max);
+    pthread_mutex_unlock(&queue->lock);
+    return reports;
+}
+
+void
+whs_report_queue_settled(struct whs_report_queue *queue, struct whs_report *reports)
+{
+    size_t slots = 0;
+    size_t loose = 0;
+    for (struct whs_report *each = reports; each; each = each->next) {
+        slots += each->holds_slot;
+        loose += each->holds_slot ? 0 : each->count;
+    }
+    whs_report_destroy(reports);
+    atomic_fetch_sub(&queue->used, slots);
+    atomic_fetch_sub(&queue->loose, loose);
+    if (queue->on_room && atomic_exchange(&queue->refused, false))
+        queue->on_room(queue->ctx);
+}
+
+void
+whs_report_queue_return(struct whs_report_queue *queue, struct whs_report *reports)
+{
+    if (!reports)
+        return;
+    struct whs_report **last = &reports->next;
+    while (*last)
+        last = &(*last)->next;
+    pthread_mutex_lock(&queue->lock);
+    *last = queue->first;
+    if (!queue->first)
+        queue->last = last;
+    queue->first = reports;
+    bool waited_for = queue->takers > 0;
+    pthread_mutex_unlock(&queue->lock);
+    if (waited_for)
+        pthread_cond_signal(&queue->changed);
+}
+
+void
+whs_report_queue_wake(struct whs_report_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->woken = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}

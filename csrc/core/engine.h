@@ -73,6 +73,10 @@ void whs_engine_destroy(struct whs_engine *engine);
 WHS_CHECK enum whs_status whs_engine_start(struct whs_engine *engine,
                                            struct whs_error *err);
 
+/* True in a child of the process that created it: nothing of it may be used there but
+ * this and destroy. Calls with a status answer WHS_FORKED, the others do nothing. */
+bool whs_engine_forked(const struct whs_engine *engine);
+
 /* --- Subscriptions: any thread. --- */
 
 struct whs_matcher *whs_engine_matcher(struct whs_engine *engine);
@@ -132,6 +136,10 @@ WHS_CHECK enum whs_status whs_engine_wait_idle(struct whs_engine *engine,
  * (then they are cancelled and reported WAITING, outcome UNKNOWN), ends the thread.
  * Reports stay readable. Twice is fine. Any thread but the engine's. */
 void whs_engine_close(struct whs_engine *engine, int grace_ms);
+
+/* One turn of the engine's loop on the caller's thread, waiting to `timeout_ms` for
+ * something to do. For tests, in place of whs_engine_start. */
+void whs_engine_turn(struct whs_engine *engine, int timeout_ms);
 
 #define WHS_ENGINE_COUNTER_MAP(X)                                                    \
     X(queued)    /* deliveries waiting to start */                                   \

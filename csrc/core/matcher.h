@@ -39,6 +39,9 @@ WHS_CHECK enum whs_status whs_matcher_put(struct whs_matcher *matcher,
                                           struct whs_error *err);
 /* WHS_NOT_FOUND is no error to a caller that only wants it gone. */
 enum whs_status whs_matcher_remove(struct whs_matcher *matcher, int64_t seq);
+/* The live one with this seq, referenced for the caller; NULL when there is none. Any
+ * thread. */
+struct whs_subscriber *whs_matcher_find(struct whs_matcher *matcher, int64_t seq);
 size_t whs_matcher_count(const struct whs_matcher *matcher);
 /* Bytes held for matching, without the subscribers themselves. */
 size_t whs_matcher_bytes(const struct whs_matcher *matcher);

@@ -34,8 +34,12 @@ $(BUILD)/support_%.o: tests/c/%.c
 	@mkdir -p $(BUILD)
 	@$(CC) $(CORE_CFLAGS) -MMD -c $< -o $@
 
-$(BUILD)/test_%: tests/c/test_%.c $(CORE_OBJECTS) $(C_TEST_SUPPORT)
-	@$(CC) $(CORE_CFLAGS) -Wno-conversion -MMD -Itests/c $< $(CORE_OBJECTS) $(C_TEST_SUPPORT) -o $@ -lcmocka $(CORE_LIBS)
+# An archive: a test links only what it needs.
+$(BUILD)/libcore.a: $(CORE_OBJECTS) $(C_TEST_SUPPORT)
+	@rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/test_%: tests/c/test_%.c $(BUILD)/libcore.a
+	@$(CC) $(CORE_CFLAGS) -Wno-conversion -MMD -Itests/c $< $(BUILD)/libcore.a -o $@ -lcmocka $(CORE_LIBS)
 
 -include $(wildcard $(BUILD)/*.d)
 

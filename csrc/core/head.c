@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "head.h"
+
+#include "retry.h"
+
+static struct whs_slice
+trim_end(struct whs_slice line)
+{
+    while (line.len > 0 &&
+           (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
+        line.len--;
+    return line;
+}
+
+/* "HTTP/1.1 204 No Content" → 204, 0 when it is no status line. */
+static int
+read_status(struct whs_slice line)
+{
+    if (line.len < 12 || memcmp(line.ptr, "HTTP/", 5) != 0)
+        return 0;
+    const char *space = memchr(line.ptr, ' ', line.len);
+    if (!space || line.ptr + line.len - space < 4)
+        return 0;
+    int status = 0;
+    for (int i = 1; i <= 3; i++) {
+        if (space[i] < '0' || space[i] > '9')
+            return 0;
+        status = status * 10 + (space[i] - '0');
+    }
+    return status;
+}
+
+static void
+begin(struct whs_head *head, int status)
+{
+    head->status = status;
+    head->content_lengths = 0;
+    head->transfer_encoding = false;
+    head->retry_after_ms = -1;
+}
+
+static void
+read_field(struct whs_head *head, struct whs_slice line, int64_t now_ms,
+           int64_t retry_after_max_ms)
+{
+    const char *colon = memchr(line.ptr, ':', line.len);
+    if (!colon)
+        return;
+    struct whs_slice name = {line.ptr, (size_t)(colon - line.ptr)};
+    struct whs_slice value = {colon + 1, line.len - name.len - 1};
+    if (whs_slice_equal_nocase(name, WHS_SLICE("content-length")))
+        head->content_lengths++;
+    else if (whs_slice_equal_nocase(name, WHS_SLICE("transfer-encoding")))
+        head->transfer_encoding = true;
+    else if (whs_slice_equal_nocase(name, WHS_SLICE("retry-after"))) {
+        int64_t asked = whs_retry_after_parse(value, now_ms, retry_after_max_ms);
+        if (asked > head->retry_after_ms)
+            head->retry_after_ms = asked;
+    }
+}
+
+bool
+whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
+              int64_t retry_after_max_ms)
+{
+    if (head->complete)
+        return true; /* trailers of a chunked body */
+    head->bytes += (int64_t)line.len;
+    line = trim_end(line);
+    int status = read_status(line);
+    if (status > 0)
+        begin(head, status);
+    else if (line.len > 0)
+        read_field(head, line, now_ms, retry_after_max_ms);
+    else if (head->status >= 200)
+        head->complete = true;
+    head->ambiguous = head->content_lengths > 1 ||
+                      (head->content_lengths > 0 && head->transfer_encoding);
+    head->refused = head->status == 101 || head->bytes > WHS_HEAD_BYTES_MAX;
+    return !head->refused;
+}
+
+enum whs_outcome
+whs_head_outcome(const struct whs_head *head)
+{
+    if (head->status >= 200 && head->status < 300)
+        return WHS_OUTCOME_SUCCESS;
+    if (head->status >= 300 && head->status < 400)
+        return WHS_OUTCOME_REDIRECT;
+    return head->status == 410 ? WHS_OUTCOME_GONE : WHS_OUTCOME_HTTP_ERROR;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we learn from the head of an answer, line by line as libcurl hands it over. An
+ * answer may have several heads (1xx before the final one); only a complete final head
+ * counts, and it counts whatever becomes of the body. Pure.
+ */
+#ifndef WHS_HEAD_H
+#define WHS_HEAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "outcome.h"
+#include "slice.h"
+
+/* libcurl gives up a little above this; a head of this size is nobody's answer. */
+#define WHS_HEAD_BYTES_MAX (256 * 1024)
+
+struct whs_head {
+    int status;     /* of the head being read */
+    bool complete;  /* a final head has ended: `status` is the answer's */
+    bool refused;   /* 101, or too long: not HTTP as we speak it */
+    bool ambiguous; /* framed in two ways: the connection must not be used again */
+    int content_lengths;
+    bool transfer_encoding;
+    int64_t retry_after_ms; /* the longest that was named; -1: none */
+    int64_t bytes;
+};
+
+/* {.retry_after_ms = -1} to begin with. False: read no further. */
+bool whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
+                   int64_t retry_after_max_ms);
+
+/* What a complete final head says. */
+enum whs_outcome whs_head_outcome(const struct whs_head *head);
+
+#endif

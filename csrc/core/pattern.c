@@ -143,3 +143,31 @@ whs_pattern_fini(struct whs_pattern *pattern)
     whs_free((char *)pattern->text.ptr);
     *pattern = (struct whs_pattern){0};
 }
+
+int
+whs_pattern_find_parameter(const struct whs_pattern *pattern, struct whs_slice name)
+{
+    int index = 0;
+
+    for (uint8_t i = 0; i < pattern->segment_count; i++) {
+        if (!pattern->segments[i].is_parameter)
+            continue;
+        if (whs_slice_equal(pattern->segments[i].text, name))
+            return index;
+        index++;
+    }
+    return -1;
+}
+
+bool
+whs_pattern_has_same_root(const struct whs_pattern *a, const struct whs_pattern *b)
+{
+    for (uint8_t i = 0; i < a->segment_count && i < b->segment_count; i++) {
+        if (a->segments[i].is_parameter != b->segments[i].is_parameter ||
+            !whs_slice_equal(a->segments[i].text, b->segments[i].text))
+            return false;
+        if (a->segments[i].is_parameter)
+            return true;
+    }
+    return false;
+}

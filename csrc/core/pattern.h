@@ -5,8 +5,8 @@
  *   template   tenant/{tenantId}/sidedrawer/{sidedrawerId}/record
  *   path       tenant/acme/sidedrawer/s1/record
  *
- * A segment in braces is a parameter, never an id. Ids are opaque, case-sensitive UTF-8,
- * 1–256 bytes, without '/' and control characters. Nothing is decoded here.
+ * A segment in braces is a parameter, never an id. Ids are opaque, case-sensitive
+ * UTF-8, 1–256 bytes, without '/' and control characters. Nothing is decoded here.
  *
  * valid      subscription/{subscriptionid}/license     a   a/{b}
  * not valid  /a   a/   a//b   {a}   a/{}   a/{b}/{b}   a/x{b}   a/{b
@@ -43,6 +43,12 @@ WHS_CHECK enum whs_status whs_pattern_parse(struct whs_slice text,
                                             struct whs_pattern *out,
                                             struct whs_error *err);
 void whs_pattern_fini(struct whs_pattern *pattern);
+/* Its number among the parameters, or -1. */
+int whs_pattern_find_parameter(const struct whs_pattern *pattern,
+                               struct whs_slice name);
+/* Equal up to and with the first parameter, which both have. */
+bool whs_pattern_has_same_root(const struct whs_pattern *a,
+                               const struct whs_pattern *b);
 
 /* Splits a path at '/'. Borrows `path`. WHS_INVALID: empty segment, too many, an id too
  * long, control character, not UTF-8. Segments in braces are returned as parameters. */

@@ -1,0 +1,363 @@
+"""The face of every store, and the rows that cross it.
+
+A store keeps events, subscriptions and what became of deliveries. It delivers nothing and
+knows nothing of HTTP: codes of actions, states, statuses and outcomes are numbers to it,
+those of :mod:`webhooksub.events`. All times are UTC milliseconds, all ids 16 bytes; a
+`seq` is the store's own number of a row and is never used twice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from .. import _core
+
+#: An event as :meth:`webhooksub._core.Engine.push` takes it: (seq, id, action, paths, open_id,
+#: data, published_at, revision, settled subscription seqs or None).
+EventTuple = tuple[
+    int,
+    bytes,
+    int,
+    Sequence[str],
+    str | None,
+    bytes | None,
+    int,
+    int,
+    Sequence[int] | None,
+]
+#: A claimed waiting row: (event, subscription seq, attempts made).
+DueTuple = tuple[EventTuple, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be written. `fingerprint` tells whether a repeated key means the same."""
+
+    id: bytes
+    root: str
+    action: int
+    paths: tuple[str, ...]
+    open_id: str | None
+    data: bytes | None
+    idempotency_key: str | None = None
+    fingerprint: bytes | None = None
+
+
+class Published(NamedTuple):
+    """What was written for one NewEvent; `duplicate`: its key had published `id` before."""
+
+    seq: int
+    id: bytes
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DispatcherInfo:
+    """Who wants to deliver."""
+
+    id: bytes
+    host: str
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """A stored event."""
+
+    seq: int
+    id: bytes
+    root: str
+    action: int
+    paths: tuple[str, ...]
+    open_id: str | None
+    data: bytes | None = field(repr=False)
+    published_at: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRecord:
+    """A stored subscription; `deleted_at` is set in a tombstone.
+
+    `origin_seq` numbers the origin of `url`. `keys`: those in force, the newest first.
+    """
+
+    seq: int
+    id: bytes
+    root: str
+    owner: str
+    resource: str
+    action: int
+    channel: int
+    url: str | None
+    socket_event: str | None
+    expires_at: int
+    expires_text: str
+    brand_code: str | None
+    max_retries: int | None
+    options: str
+    status: int
+    status_reason: str | None
+    failing_since: int | None
+    created_at: int
+    updated_at: int
+    created_rev: int
+    rev: int
+    deleted_at: int | None
+    origin: str | None
+    origin_seq: int | None
+    keys: tuple[bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """One event for one subscription; `origin_seq` is 0 where there is no origin."""
+
+    event_seq: int
+    subscription_seq: int
+    event_id: bytes
+    subscription_id: bytes
+    state: int
+    attempts: int
+    next_at: int | None
+    batch: str | None
+    http_status: int | None
+    outcome: int | None
+    duration_ms: int | None
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt that failed, or that followed a failed one or a replay."""
+
+    event_seq: int
+    subscription_seq: int
+    batch: str | None
+    n: int
+    started_at: int
+    duration_ms: int
+    http_status: int | None
+    outcome: int
+    address: str | None
+    snippet: bytes | None
+
+
+class Store(Protocol):
+    """What the service layer calls. Every method may be called from any thread.
+
+    Raises :class:`StoreUnavailable` where the database does not answer or refuses,
+    :class:`Closed` after :meth:`close`, :class:`Forked` where a dispatcher's role was
+    inherited by a fork.
+    """
+
+    @property
+    def name(self) -> str:
+        """The store as people know it, without secrets."""
+
+    @property
+    def durable(self) -> bool:
+        """It outlives the process."""
+
+    def open(self) -> None:
+        """Connects; creates the schema in an empty store. Raises ConfigurationError when the
+        schema is another version's. Twice is fine."""
+
+    def close(self, timeout: float = 10) -> None:
+        """Writes what was given, then ends; waits for that to `timeout` seconds."""
+
+    def facts(self) -> dict[str, Any]:
+        """What `webhooksub doctor` tells about it."""
+
+    # --- publishing ------------------------------------------------------------------
+
+    def publish(self, events: Sequence[NewEvent]) -> list[Published]:
+        """Writes the events, all or none; returns after the commit.
+
+        Raises OutboxFull; Conflict when an idempotency key was used for other content.
+        """
+
+    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> list[Published]:
+        """Writes them in the transaction of `connection` (SQLAlchemy Connection or Session,
+        DB-API connection), which it never commits.
+
+        Raises as :meth:`publish`, and ConfigurationError when the connection is unfit.
+        """
+
+    def wake(self) -> None:
+        """Tells the dispatcher of this store object, if it has one, to look for events."""
+
+    # --- the dispatcher's role -------------------------------------------------------
+
+    def begin_dispatching(self, dispatcher: DispatcherInfo) -> int:
+        """Takes the role and what dead dispatchers held; answers the dispatcher's seq.
+
+        Raises ConfigurationError naming who holds the role.
+        """
+
+    def hand_over_to(
+        self,
+        room: Callable[[], int] | None,
+        take: Callable[[list[EventTuple]], None] | None,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        """Until called with None: events that :meth:`publish` writes are ours at once.
+
+        `room` is asked how many more may be; `take` gets them on the writer's thread right
+        after their commit. `wake` is called when there may be others to claim.
+        """
+
+    def heartbeat(self) -> bool:
+        """False: another dispatcher took over; nothing may be written any more."""
+
+    def end_dispatching(self) -> None:
+        """Gives the role back, and what was claimed. Twice is fine."""
+
+    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
+        """Takes events that nobody has, oldest first: (event, take-overs survived).
+
+        An event taken over three times comes alone, and nothing else comes until it is
+        settled or released.
+        """
+
+    def release_events(self, seqs: Sequence[int]) -> None:
+        """Claimed events that were not begun: anybody may claim them."""
+
+    def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
+        """Takes waiting deliveries that are due, at most `per_origin` of each origin.
+
+        Those of a paused subscription stay, those of a deleted one become cancelled, of
+        an expired one expired.
+        """
+
+    def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
+        """Claimed (event seq, subscription seq) that were not begun: due again later."""
+
+    def next_due(self) -> int | None:
+        """When the next waiting delivery is due."""
+
+    def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
+        """Writes outcomes and deletes the outbox rows of `done` events, in one transaction.
+
+        False: this dispatcher was declared dead, and nothing was written. Raises
+        StoreUnavailable when it could not commit: the reports are still the caller's.
+        """
+
+    # --- subscriptions ---------------------------------------------------------------
+
+    def add_subscription(
+        self,
+        *,
+        id: bytes,
+        root: str,
+        owner: str,
+        resource: str,
+        action: int,
+        channel: int,
+        url: str | None,
+        socket_event: str | None,
+        expires_at: int,
+        expires_text: str,
+        brand_code: str | None,
+        max_retries: int | None,
+        options: str,
+        status: int,
+        origin: str | None,
+        keys: Sequence[bytes] = (),
+        status_reason: str | None = None,
+    ) -> SubscriptionRecord:
+        """Writes a new one; hears events from the next transaction on. Raises Conflict when
+        the id is there."""
+
+    def update_subscription(
+        self,
+        id: bytes,
+        changes: Mapping[str, Any],
+        *,
+        keys: Sequence[bytes] | None = None,
+        expected_rev: int | None = None,
+    ) -> SubscriptionRecord:
+        """Changes columns by name; `keys` None keeps them, () clears them.
+
+        Raises NotFound, and Conflict when `expected_rev` is not its `rev` any more.
+        """
+
+    def delete_subscription(self, id: bytes) -> SubscriptionRecord:
+        """Leaves a tombstone; what waits for it becomes cancelled. Raises NotFound."""
+
+    def subscription(self, id: bytes) -> SubscriptionRecord | None:
+        """One of them, a tombstone too."""
+
+    def subscriptions(
+        self,
+        *,
+        roots: Sequence[str] | None,
+        resource: str | None = None,
+        status: int | None = None,
+        owner: str | None = None,
+        brand_code: str | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[SubscriptionRecord]:
+        """Those that were not deleted, oldest first, with a seq above `after`.
+
+        `roots` None: all roots.
+        """
+
+    def revision(self) -> int:
+        """Grows with every change of subscriptions."""
+
+    def changes(self, since: int) -> tuple[int, list[SubscriptionRecord]]:
+        """The revision now, and every subscription changed after `since`, tombstones too."""
+
+    # --- looking ---------------------------------------------------------------------
+
+    def event(self, id: bytes) -> EventRecord | None:
+        """One event."""
+
+    def deliveries(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        subscription: int | None = None,
+        event: int | None = None,
+        state: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        before: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[DeliveryRecord]:
+        """The newest events' first; `before` is (event seq, subscription seq) of the last
+        one seen. `since` and `until` (excluded) bound the time of publishing."""
+
+    def attempts(self, event_seq: int, subscription_seq: int) -> list[AttemptRecord]:
+        """Of one delivery, the oldest first."""
+
+    def stats(self) -> dict[str, int]:
+        """Counts: outbox, outbox_age_ms, quarantined, waiting, claimed, dead, subscriptions,
+        dispatchers_alive."""
+
+    # --- replay and retention --------------------------------------------------------
+
+    def replay(self, deliveries: Sequence[tuple[int, int]]) -> int:
+        """Those of (event seq, subscription seq) that ended are due now, as if never tried;
+        what was tried stays in their attempts. Answers how many."""
+
+    def replay_range(
+        self,
+        subscription_seq: int,
+        since_ms: int,
+        until_ms: int,
+        match: Callable[[EventRecord], bool],
+    ) -> int:
+        """The same for every event of that time that `match` says the subscription hears,
+        also for those that it missed. Answers how many."""
+
+    def prune(
+        self, *, older_than_ms: int, progress: Callable[[dict[str, int]], None] | None = None
+    ) -> dict[str, int]:
+        """Deletes events published before, of which nothing waits, and what belongs to them.
+
+        Answers, and tells `progress` after each transaction, rows deleted by kind.
+        """

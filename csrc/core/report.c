@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "alloc.h"
+#include "cond.h"
 
 struct whs_report_queue {
     size_t slots;
@@ -47,16 +47,6 @@ whs_report_destroy(struct whs_report *reports)
     }
 }
 
-static void
-init_condition(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 struct whs_report_queue *
 whs_report_queue_create(size_t slots)
 {
@@ -68,7 +58,7 @@ whs_report_queue_create(size_t slots)
     atomic_init(&queue->loose, 0);
     atomic_init(&queue->refused, false);
     pthread_mutex_init(&queue->lock, NULL);
-    init_condition(&queue->changed);
+    whs_cond_init(&queue->changed);
     queue->last = &queue->first;
     return queue;
 }
@@ -167,27 +157,13 @@ whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report)
         pthread_cond_signal(&queue->changed);
 }
 
-static struct timespec
-deadline_after(int timeout_ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 static void
 wait_for_one_locked(struct whs_report_queue *queue, int timeout_ms)
 {
-    struct timespec until = deadline_after(timeout_ms);
+    struct timespec until = whs_cond_deadline(timeout_ms);
     queue->takers++;
     while (!queue->first && !queue->woken)
-        if (pthread_cond_timedwait(&queue->changed, &queue->lock, &until) != 0)
+        if (!whs_cond_wait_locked(&queue->changed, &queue->lock, &until))
             break;
     queue->takers--;
     queue->woken = false;

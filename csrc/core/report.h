@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the engine tells the store: one report for each attempt that ended and each
- * delivery that was spilled, expired or cancelled. A report holds its rows' values and no
- * pointer into the engine, so that any thread may read it at leisure.
+ * delivery that was spilled, expired or cancelled. A report holds its rows' values and
+ * no pointer into the engine, so that any thread may read it at leisure.
  *
- * The report queue has a fixed number of slots. An attempt reserves one before it starts
- * and the store gives it back after its commit: a store that stands still stops starts,
- * it does not lose reports. What was never attempted (spilled, expired, cancelled) is
- * reported without a slot, by many deliveries in one report, and only while there is
- * room: as many such deliveries as slots are left.
+ * The report queue has a fixed number of slots. An attempt reserves one before it
+ * starts and the store gives it back after its commit: a store that stands still stops
+ * starts, it does not lose reports. What was never attempted (spilled, expired,
+ * cancelled) is reported without a slot, by many deliveries in one report, and only
+ * while there is room: as many such deliveries as slots are left.
  */
 #ifndef WHS_REPORT_H
 #define WHS_REPORT_H
@@ -30,7 +30,7 @@ struct whs_reported {
     int attempts;                  /* made so far, this one included */
     int64_t delay_ms;              /* WAITING: due so long after the settle */
     bool claimed_row; /* it came from a waiting row, not from an outbox event */
-    bool event_done;  /* all matches of its event are settled or spilled with this one */
+    bool event_done; /* all matches of its event are settled or spilled with this one */
 };
 
 struct whs_report {
@@ -42,12 +42,12 @@ struct whs_report {
     char batch[WHS_NOTIFICATION_ID_SIZE]; /* "" outside a batch */
     char address[WHS_ADDRESS_SIZE];
     int64_t origin_seq; /* of the subscriptions in it: one origin for all */
-    char *snippet;   /* owned, NULL on success; first bytes of the answer */
+    char *snippet;      /* owned, NULL on success; first bytes of the answer */
     size_t snippet_len;
     bool holds_slot;
     /* What became of the subscription by this attempt. */
-    bool subscription_disabled; /* with `outcome` as the reason */
-    bool subscription_failing;  /* its failing period starts here */
+    bool subscription_disabled;  /* with `outcome` as the reason */
+    bool subscription_failing;   /* its failing period starts here */
     bool subscription_recovered; /* and ends here */
     size_t count;
     struct whs_reported deliveries[];
@@ -81,8 +81,9 @@ struct whs_report *whs_report_create(size_t count);
 /* Frees every report of the chain. */
 void whs_report_destroy(struct whs_report *reports);
 
-/* Store's thread: waits to `timeout_ms` for at least one, takes at most `max` deliveries'
- * worth (always one report), linked by next in the order they were put. NULL: none. */
+/* Store's thread: waits to `timeout_ms` for at least one, takes at most `max`
+ * deliveries' worth (always one report), linked by next in the order they were put.
+ * NULL: none. */
 struct whs_report *whs_report_queue_take(struct whs_report_queue *queue, size_t max,
                                          int timeout_ms);
 /* After their commit: frees the reports and their slots. */

@@ -57,14 +57,6 @@ whs_fanout_create(struct whs_event *event, const struct whs_match *matches,
     return fanout;
 }
 
-void
-whs_fanout_destroy(struct whs_fanout *fanout)
-{
-    for (size_t i = 0; i < fanout->count; i++)
-        whs_subscriber_unref(fanout->deliveries[i].sub);
-    free_fanout(fanout);
-}
-
 size_t
 whs_delivery_drop(struct whs_delivery *dlv)
 {
@@ -76,4 +68,11 @@ whs_delivery_drop(struct whs_delivery *dlv)
     size_t bytes = fanout->bytes;
     free_fanout(fanout);
     return bytes;
+}
+
+void
+whs_fanout_destroy(struct whs_fanout *fanout)
+{
+    for (size_t i = fanout->linked, count = fanout->count; i < count; i++)
+        whs_delivery_drop(&fanout->deliveries[i]);
 }

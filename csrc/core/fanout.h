@@ -64,7 +64,7 @@ struct whs_fanout {
  * memory. */
 struct whs_fanout *whs_fanout_create(struct whs_event *event,
                                      const struct whs_match *matches, size_t count);
-/* Whatever of it is not dropped yet. */
+/* Drops what has not gone to a lane: all, before it is the engine thread's. */
 void whs_fanout_destroy(struct whs_fanout *fanout);
 
 /* True when dropping this one ends its fan-out. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The delivering part: a matcher, a bounded queue of fan-outs, one thread, one transport
- * and a bounded queue of reports. It knows no database and no Python.
+ * The delivering part: a matcher, a bounded queue of fan-outs, one thread, one
+ * transport and a bounded queue of reports. It knows no database and no Python.
  *
- *   push ──▶ match ──▶ queue ──▶ start (fair, capped) ──▶ transport ──▶ decide ──▶ reports
- *   any thread ────────▶│◀────────────── engine thread ───────────────────────────▶│◀── store
+ *   push ──▶ match ──▶ queue ──▶ start (fair, capped) ──▶ transport ──▶ decide ──▶
+ * reports any thread ────────▶│◀────────────── engine thread
+ * ───────────────────────────▶│◀── store
  *
  * A fan-out is an event with its matches; bodies exist only while an attempt runs. The
  * engine thread starts with whs_engine_start and ends with whs_engine_close.
@@ -16,47 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "clock.h"
+#include "counters.h"
+#include "engine_config.h"
 #include "event.h"
 #include "matcher.h"
 #include "report.h"
-#include "retry.h"
-#include "sign.h"
 #include "status.h"
 #include "transport.h"
-
-/* Every limit of the engine, with its default. */
-#define WHS_ENGINE_LIMIT_MAP(X)                                                      \
-    X(queue_deliveries_max, 65536) /* matches queued, not started */                 \
-    X(queue_bytes_max, 67108864)   /* events and matches queued, in bytes */         \
-    X(in_flight_max, 256)          /* attempts at once */                            \
-    X(in_flight_per_origin, 8)                                                       \
-    X(in_flight_per_subscription, 8)                                                 \
-    X(report_slots, 4096) /* attempts running or not yet settled */                  \
-    X(spill_after_ms, 2000)                                                          \
-    X(breaker_failures, 5)        /* connection failures in a row that open it */    \
-    X(breaker_open_ms, 30000)     /* then one probe */
-
-struct whs_engine_limits {
-#define X(name, value) int64_t name;
-    WHS_ENGINE_LIMIT_MAP(X)
-#undef X
-};
-extern const struct whs_engine_limits whs_engine_limits_default;
-
-struct whs_engine_config {
-    struct whs_engine_limits limits;
-    struct whs_retry_policy retry;
-    enum whs_encoding integrity_encoding;
-    char integrity_header[64]; /* "integrityHash" */
-    char user_agent[64];
-    /* False in memory: what cannot start stays queued, because there is no store to
-     * spill to before its retry. */
-    bool spill;
-    struct whs_clock clock;
-    struct whs_random random;
-};
-void whs_engine_config_default(struct whs_engine_config *config);
 
 struct whs_engine;
 
@@ -103,8 +70,8 @@ struct whs_engine_room {
 struct whs_engine_room whs_engine_room(struct whs_engine *engine);
 
 /* Matches the event and queues the fan-out. `settled` are subscription seqs that have
- * their delivery row already (recovery), sorted. *matches counts what was queued; with 0
- * nothing was, and the event is done. WHS_UNKNOWN_RESOURCE: today's catalog does not
+ * their delivery row already (recovery), sorted. *matches counts what was queued; with
+ * 0 nothing was, and the event is done. WHS_UNKNOWN_RESOURCE: today's catalog does not
  * know its paths. Refused with WHS_FULL only when the queue is over a limit before: one
  * hub may overfill it, so that no event is too large to ever go. */
 WHS_CHECK enum whs_status whs_engine_push(struct whs_engine *engine,
@@ -132,8 +99,8 @@ struct whs_report_queue *whs_engine_reports(struct whs_engine *engine);
 /* Waits until nothing is queued or in flight. WHS_TIMEOUT. Any thread. */
 WHS_CHECK enum whs_status whs_engine_wait_idle(struct whs_engine *engine,
                                                int timeout_ms);
-/* Starts nothing more, spills what is queued, gives attempts under way `grace_ms` to end
- * (then they are cancelled and reported WAITING, outcome UNKNOWN), ends the thread.
+/* Starts nothing more, spills what is queued, gives attempts under way `grace_ms` to
+ * end (then they are cancelled and reported WAITING, outcome UNKNOWN), ends the thread.
  * Reports stay readable. Twice is fine. Any thread but the engine's. */
 void whs_engine_close(struct whs_engine *engine, int grace_ms);
 
@@ -141,26 +108,6 @@ void whs_engine_close(struct whs_engine *engine, int grace_ms);
  * something to do. For tests, in place of whs_engine_start. */
 void whs_engine_turn(struct whs_engine *engine, int timeout_ms);
 
-#define WHS_ENGINE_COUNTER_MAP(X)                                                    \
-    X(queued)    /* deliveries waiting to start */                                   \
-    X(queued_bytes)                                                                  \
-    X(in_flight) /* attempts */                                                      \
-    X(unsettled) /* report slots in use */                                           \
-    X(attempts)  /* ended */                                                         \
-    X(delivered) /* notifications */                                                 \
-    X(retried)                                                                       \
-    X(dead)                                                                          \
-    X(spilled)                                                                       \
-    X(expired)                                                                       \
-    X(cancelled)                                                                     \
-    X(origins_blocked) /* breakers open now */                                       \
-    X(lease_stops)     /* times that starting waited for the lease */
-
-struct whs_engine_stats {
-#define X(name) int64_t name;
-    WHS_ENGINE_COUNTER_MAP(X)
-#undef X
-};
 void whs_engine_stats(struct whs_engine *engine, struct whs_engine_stats *out);
 
 #endif

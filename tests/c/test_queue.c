@@ -20,7 +20,7 @@ static struct whs_fanout *
 make_fanout(int64_t seq, size_t count, const char *data)
 {
     struct whs_match matches[16];
-    struct whs_event *event = world_event(seq, data);
+    struct whs_event *event = world_event(seq, "t1", data);
     for (size_t i = 0; i < count; i++)
         matches[i] = (struct whs_match){
             world_subscriber(&(struct world_sub){.seq = (int64_t)i + 1}), 0};
@@ -150,7 +150,7 @@ static void
 without_memory_the_matches_keep_their_references(void **state)
 {
     (void)state;
-    struct whs_event *event = world_event(1, "{}");
+    struct whs_event *event = world_event(1, "t1", "{}");
     struct whs_subscriber *sub = world_subscriber(&(struct world_sub){.seq = 1});
     for (unsigned n = 1; failing_alloc_begin(n); n++) {
         struct whs_match match = {whs_subscriber_ref(sub), 0};

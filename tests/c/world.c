@@ -30,9 +30,17 @@ copy(struct block *block, const char *text)
 }
 
 static struct whs_slice
-format(struct block *block, const char *pattern, long long seq)
+join(struct block *block, const char *pattern, const char *word)
 {
-    char text[128];
+    char text[256];
+    snprintf(text, sizeof(text), pattern, word);
+    return copy(block, text);
+}
+
+static struct whs_slice
+number(struct block *block, const char *pattern, long long seq)
+{
+    char text[256];
     snprintf(text, sizeof(text), pattern, seq);
     return copy(block, text);
 }
@@ -47,16 +55,13 @@ make_subscription(const struct world_sub *wanted)
     atomic_init(&made->refs, 1);
     made->action = WHS_ACTION_ANY;
     made->channel = WHS_CHANNEL_HTTP;
-    made->resource =
-        copy(block, wanted->resource ? wanted->resource : "tenant/t1/sidedrawer");
-    made->root = WHS_SLICE("tenant/t1");
+    const char *tenant = wanted->tenant ? wanted->tenant : "t1";
+    made->resource = join(block, "tenant/%s/sidedrawer", tenant);
+    made->root = join(block, "tenant/%s", tenant);
     made->origin = wanted->origin
                        ? copy(block, wanted->origin)
-                       : format(block, "https://host-%lld.test:443", wanted->seq);
-    char url[256];
-    snprintf(url, sizeof(url), "%s/hook-%lld", made->origin.ptr,
-             (long long)wanted->seq);
-    made->url = copy(block, url);
+                       : number(block, "https://host-%lld.test:443", wanted->seq);
+    made->url = join(block, "%s/hook", made->origin.ptr);
     made->expires_at_ms = wanted->expires_at_ms ? wanted->expires_at_ms : INT64_MAX;
     made->expires_text = copy(block, "9999-01-01T00:00:00Z");
     made->max_retries = wanted->max_retries - 1;
@@ -85,10 +90,10 @@ world_subscriber(const struct world_sub *wanted)
 }
 
 struct whs_event *
-world_event(int64_t seq, const char *data)
+world_event(int64_t seq, const char *tenant, const char *data)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "tenant/t1/sidedrawer/s%lld", (long long)seq);
+    char path[256];
+    snprintf(path, sizeof(path), "tenant/%s/sidedrawer/s%lld", tenant, (long long)seq);
     struct whs_slice paths[] = {whs_slice_of(path)};
     struct whs_event from = {
         .seq = seq,

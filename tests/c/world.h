@@ -12,10 +12,10 @@
 /* Everything but `seq` may be left out. */
 struct world_sub {
     int64_t seq;
-    const char *resource; /* "tenant/t1/sidedrawer" */
-    const char *origin;   /* "https://host-SEQ.test:443"; the URL is below it */
-    const char *key;      /* NULL: not signed */
-    int max_retries;      /* plus 1, so that 0 is the policy's */
+    const char *tenant; /* "t1"; it hears that tenant's drawers */
+    const char *origin; /* "https://host-SEQ.test:443"; the URL is below it */
+    const char *key;    /* NULL: not signed */
+    int max_retries;    /* plus 1, so that 0 is the policy's */
     int64_t expires_at_ms;
     int64_t failing_since_ms;
     int64_t created_revision;
@@ -27,7 +27,9 @@ struct world_sub {
 /* Returns owned. Aborts without memory. */
 struct whs_subscriber *world_subscriber(const struct world_sub *wanted);
 
-/* An update of "tenant/t1/sidedrawer/sSEQ" with `data` (may be NULL). Returns owned. */
-struct whs_event *world_event(int64_t seq, const char *data);
+/* An update of "tenant/TENANT/sidedrawer/sSEQ" with `data` (may be NULL). Returns
+ * owned.
+ */
+struct whs_event *world_event(int64_t seq, const char *tenant, const char *data);
 
 #endif

@@ -34,6 +34,7 @@ whs_loop_init(struct whs_loop *loop, const struct whs_engine_config *config,
     pthread_mutex_init(&loop->lock, NULL);
     whs_cond_init(&loop->idle);
     atomic_init(&loop->waiters, 0);
+    atomic_init(&loop->asked, false);
     loop->idle_seen = 0;
     return true;
 }
@@ -180,14 +181,18 @@ give_up(struct whs_loop *loop)
 
 /* --- Waiting. --- */
 
+/* What others have changed since the turn looked. */
 static bool
 has_news(struct whs_loop *loop)
 {
+    struct whs_work *work = &loop->work;
     bool closing = atomic_load(&loop->close_at_ms) != INT64_MAX;
-    if (closing && !loop->work.closing)
-        return true;
-    return !is_breathing(&loop->work) &&
-           (loop->taken || !whs_queue_is_empty(&loop->work.queue));
+    bool lease =
+        work->lease_is_over && work->mono_ms < atomic_load(&work->lease_until_ms);
+    bool pushed =
+        !is_breathing(work) && (loop->taken || !whs_queue_is_empty(&work->queue));
+    bool asked = atomic_exchange(&loop->asked, false);
+    return (closing && !work->closing) || lease || pushed || asked;
 }
 
 static int
@@ -232,12 +237,15 @@ is_idle(struct whs_loop *loop)
     return true;
 }
 
+/* Looks under the lock, so that nobody is told of a moment before it asked. */
 static void
 tell_waiters(struct whs_loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
-    loop->idle_seen++;
-    pthread_cond_broadcast(&loop->idle);
+    if (atomic_load(&loop->ended) || is_idle(loop)) {
+        loop->idle_seen++;
+        pthread_cond_broadcast(&loop->idle);
+    }
     pthread_mutex_unlock(&loop->lock);
 }
 
@@ -265,7 +273,7 @@ end_turn(struct whs_loop *loop)
     whs_counter_set(&work->counters.in_flight, (int64_t)work->in_flight_count);
     whs_counter_set(&work->counters.origins_blocked,
                     (int64_t)work->lanes.origins.blocked);
-    if (atomic_load(&loop->waiters) > 0 && is_idle(loop))
+    if (atomic_load(&loop->waiters) > 0)
         tell_waiters(loop);
 }
 
@@ -328,10 +336,11 @@ enum whs_status
 whs_loop_wait_idle(struct whs_loop *loop, int timeout_ms)
 {
     struct timespec until = whs_cond_deadline(timeout_ms);
-    atomic_fetch_add(&loop->waiters, 1);
-    whs_loop_nudge(loop);
     pthread_mutex_lock(&loop->lock);
     unsigned seen = loop->idle_seen;
+    atomic_fetch_add(&loop->waiters, 1);
+    atomic_store(&loop->asked, true);
+    whs_loop_nudge(loop);
     while (loop->idle_seen == seen && !atomic_load(&loop->ended))
         if (!whs_cond_wait_locked(&loop->idle, &loop->lock, &until))
             break;

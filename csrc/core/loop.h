@@ -26,6 +26,7 @@ struct whs_loop {
     atomic_bool ended;
 
     atomic_int waiters; /* for idleness */
+    atomic_bool asked;  /* one has come since the last look */
     pthread_mutex_t lock;
     pthread_cond_t idle;
     unsigned idle_seen; /* under the lock: how often that was told */

@@ -44,6 +44,7 @@ create_origin(struct whs_origins *origins, struct whs_slice name, uint64_t hash)
     if (name.len)
         memcpy(text, name.ptr, name.len);
     origin->name = (struct whs_slice){text, name.len};
+    origin->paced_ms = origins->mono_ms;
     whs_link_init(&origin->ring);
     whs_link_init(&origin->lanes);
     whs_link_init(&origin->idle);

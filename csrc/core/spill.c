@@ -142,16 +142,18 @@ foresee(size_t *pace, int64_t *since_ms, const struct whs_work *work)
  * long: the queue is long where much is delivered, and spilling that would only make
  * more work. */
 static size_t
-count_kept(struct whs_work *work, struct whs_lane *lane, size_t soon_of_all)
+count_kept(struct whs_work *work, struct whs_lane *lane, size_t soon_here,
+           size_t soon_of_all)
 {
-    struct whs_origin *origin = lane->origin;
-    size_t soon = foresee(&origin->pace, &origin->paced_ms, work);
+    const struct whs_origin *origin = lane->origin;
     bool only_total_holds_it =
         !whs_link_is_alone(&lane->ring) && !whs_link_is_alone(&origin->ring);
     if (only_total_holds_it &&
         soon_of_all >= (size_t)atomic_load(&work->queue.deliveries))
         return lane->count;
-    return soon >= origin->queued ? lane->count : soon * lane->count / origin->queued;
+    if (soon_here >= origin->queued)
+        return lane->count;
+    return soon_here * lane->count / origin->queued;
 }
 
 /* Returns how many leave. */
@@ -159,14 +161,16 @@ static size_t
 sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
            size_t soon_of_all)
 {
+    struct whs_origin *origin = lane->origin;
     int64_t before_ms = work->mono_ms - work->config->limits.spill_after_ms;
     int64_t due_ms = 0;
     size_t keep = 0;
-    if (whs_origin_is_blocked(lane->origin, work->mono_ms)) {
+    size_t soon_here = foresee(&origin->pace, &origin->paced_ms, work);
+    if (whs_origin_is_blocked(origin, work->mono_ms)) {
         before_ms = work->mono_ms;
-        due_ms = whs_breaker_blocked_until(&lane->origin->breaker);
+        due_ms = whs_breaker_blocked_until(&origin->breaker);
     } else if (lane->first->time_ms <= before_ms) {
-        keep = count_kept(work, lane, soon_of_all);
+        keep = count_kept(work, lane, soon_here, soon_of_all);
     } else {
         return 0;
     }

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * start, lane, origin: who starts next, and how many run at once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+#define NEVER_ANSWERED                                                                 \
+    {                                                                                  \
+        .takes_ms = FAKE_NEVER                                                         \
+    }
+
+static void
+forbid_spilling(struct whs_engine_config *config)
+{
+    config->spill = false;
+}
+
+static void
+allow_two_at_once(struct whs_engine_config *config)
+{
+    config->spill = false;
+    config->limits.in_flight_max = 2;
+}
+
+/* How many of the requests from `first` on went to `origin`. */
+static size_t
+count_to(struct rig *rig, size_t first, const char *origin)
+{
+    size_t count = 0;
+    for (size_t i = first; i < rig->transport->request_count; i++)
+        count += strcmp(rig->transport->requests[i].origin, origin) == 0;
+    return count;
+}
+
+static void
+turn_until_answered(struct rig *rig, size_t requests)
+{
+    for (int i = 0; i < 100000 && rig->transport->request_count < requests; i++) {
+        rig_turn(rig);
+        rig_take(rig);
+    }
+    assert_true(rig->transport->request_count >= requests);
+}
+
+static void
+origins_take_turns_whatever_their_backlog(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, allow_two_at_once);
+    rig_put(&rig, (struct world_sub){.seq = 1, .tenant = "a", .origin = "https://a"});
+    rig_put(&rig, (struct world_sub){.seq = 2, .tenant = "b", .origin = "https://b"});
+    rig_put(&rig, (struct world_sub){.seq = 3, .tenant = "c", .origin = "https://c"});
+    for (int64_t seq = 1; seq <= 1000; seq++)
+        rig_push(&rig, seq, "a");
+    for (int64_t seq = 1001; seq <= 1010; seq++) {
+        rig_push(&rig, seq, "b");
+        rig_push(&rig, seq + 1000, "c");
+    }
+    turn_until_answered(&rig, 30);
+    /* Each has had its third although a's thousand came first. */
+    assert_in_range(count_to(&rig, 0, "https://a"), 9, 11);
+    assert_in_range(count_to(&rig, 0, "https://b"), 9, 11);
+    assert_in_range(count_to(&rig, 0, "https://c"), 9, 11);
+    rig_fini(&rig);
+}
+
+static void
+an_origin_that_never_answers_holds_only_its_share(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->usual = (struct fake_answer){0};
+    fake_transport_rule(rig.transport, "https://dead",
+                        (struct fake_answer)NEVER_ANSWERED);
+    rig_put(&rig,
+            (struct world_sub){.seq = 1, .tenant = "a", .origin = "https://dead"});
+    rig_put(&rig,
+            (struct world_sub){.seq = 2, .tenant = "a", .origin = "https://dead"});
+    rig_put(&rig,
+            (struct world_sub){.seq = 3, .tenant = "b", .origin = "https://live"});
+    for (int64_t seq = 1; seq <= 500; seq++)
+        rig_push(&rig, seq, "a");
+    for (int64_t seq = 501; seq <= 1000; seq++)
+        rig_push(&rig, seq, "b");
+    turn_until_answered(&rig, 508);
+    assert_int_equal(count_to(&rig, 0, "https://dead"), 8);
+    assert_int_equal(count_to(&rig, 0, "https://live"), 500);
+    assert_int_equal(rig_stats(&rig).delivered, 500);
+    rig_fini(&rig);
+}
+
+static void
+lanes_of_one_origin_take_turns(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, allow_two_at_once);
+    rig_put(&rig, (struct world_sub){.seq = 1, .tenant = "a", .origin = "https://x"});
+    rig_put(&rig, (struct world_sub){.seq = 2, .tenant = "b", .origin = "https://x"});
+    for (int64_t seq = 1; seq <= 100; seq++)
+        rig_push(&rig, seq, "a");
+    rig_push(&rig, 101, "b");
+    rig_turn(&rig);
+    assert_int_equal(rig.transport->request_count, 2);
+    assert_non_null(strstr(rig_request(&rig, 1)->body, "\"resource\":\"tenant/b"));
+    rig_fini(&rig);
+}
+
+static void
+one_subscription_is_served_in_the_order_of_publishing(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 50; seq++)
+        rig_push(&rig, seq, "t1");
+    turn_until_answered(&rig, 50);
+    for (int64_t seq = 1; seq <= 50; seq++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/s%lld\"", (long long)seq);
+        assert_non_null(strstr(rig_request(&rig, (size_t)seq - 1)->body, path));
+    }
+    rig_fini(&rig);
+}
+
+static void
+limit_subscription_to_three(struct whs_engine_config *config)
+{
+    config->spill = false;
+    config->limits.in_flight_per_subscription = 3;
+}
+
+static void
+caps_hold_per_subscription_per_origin_and_in_total(void **state)
+{
+    (void)state;
+    struct {
+        void (*tweak)(struct whs_engine_config *config);
+        size_t at_once;
+    } cases[] = {
+        {limit_subscription_to_three, 3}, /* one subscription */
+        {forbid_spilling, 8},             /* two subscriptions of one origin */
+        {allow_two_at_once, 2},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rig rig;
+        rig_init(&rig, cases[i].tweak);
+        rig.transport->usual = (struct fake_answer)NEVER_ANSWERED;
+        rig_put(&rig, (struct world_sub){.seq = 1, .origin = "https://x"});
+        if (i > 0)
+            rig_put(&rig, (struct world_sub){.seq = 2, .origin = "https://x"});
+        for (int64_t seq = 1; seq <= 20; seq++)
+            rig_push(&rig, seq, "t1");
+        rig_turns(&rig, 3);
+        assert_int_equal(rig.transport->in_flight, cases[i].at_once);
+        assert_int_equal(rig_stats(&rig).in_flight, cases[i].at_once);
+        /* What ends makes room for as many. */
+        fake_transport_release(rig.transport, (struct fake_answer){0});
+        rig_turns(&rig, 2);
+        assert_int_equal(rig.transport->in_flight, cases[i].at_once);
+        assert_int_equal(rig.transport->in_flight_peak, cases[i].at_once);
+        rig_fini(&rig);
+    }
+}
+
+static void
+an_open_breaker_stops_its_origin_until_one_probe_succeeds(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->usual = (struct fake_answer)FAKE_OUTCOME(CONNECT_ERROR);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 5);
+    /* Eight were under way when the fifth failure opened it. */
+    assert_int_equal(rig.transport->request_count, 8);
+    assert_int_equal(rig_stats(&rig).origins_blocked, 1);
+    assert_int_equal(rig_stats(&rig).queued, 12);
+    rig_pass(&rig, 29999);
+    assert_int_equal(rig.transport->request_count, 8);
+
+    /* One probe, and no second one while it is under way. */
+    fake_transport_rule(rig.transport, "https://host-1.test:443",
+                        (struct fake_answer)NEVER_ANSWERED);
+    rig_pass(&rig, 1);
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->request_count, 9);
+    fake_transport_rule(rig.transport, "https://host-1.test:443",
+                        (struct fake_answer){0});
+    fake_transport_release(rig.transport, (struct fake_answer){0});
+    rig_turns(&rig, 10);
+    assert_int_equal(rig.transport->request_count, 20);
+    assert_int_equal(rig_stats(&rig).origins_blocked, 0);
+    rig_fini(&rig);
+}
+
+static void
+a_failed_probe_blocks_again(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->usual = (struct fake_answer)FAKE_OUTCOME(DNS_ERROR);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 5);
+    rig_pass(&rig, 30000);
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->request_count, 9);
+    rig_pass(&rig, 29999);
+    assert_int_equal(rig.transport->request_count, 9);
+    rig_pass(&rig, 1);
+    assert_int_equal(rig.transport->request_count, 10);
+    rig_fini(&rig);
+}
+
+static void
+http_failures_never_open_a_breaker(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->usual = (struct fake_answer)FAKE_STATUS(500);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 40; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 10);
+    assert_int_equal(rig.transport->request_count, 40);
+    assert_int_equal(rig_stats(&rig).origins_blocked, 0);
+    rig_fini(&rig);
+}
+
+static void
+wait_for_a_probe_only_as_long_as_the_breaker_says(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->usual = (struct fake_answer)FAKE_OUTCOME(CONNECT_ERROR);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 5);
+    /* Left alone, the loop sleeps exactly until the probe is due. */
+    int64_t before_ms = rig.clock.mono_ms;
+    whs_engine_turn(rig.engine, 60000);
+    assert_int_equal(rig.clock.mono_ms - before_ms, 30000);
+    rig_fini(&rig);
+}
+
+static void
+many_lanes_and_origins_come_and_go(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->forgetful = true;
+    for (int64_t seq = 1; seq <= 3000; seq++)
+        rig_put(&rig, (struct world_sub){.seq = seq});
+    for (int64_t seq = 1; seq <= 3; seq++) {
+        rig_push(&rig, seq, "t1");
+        turn_until_answered(&rig, (size_t)seq * 3000);
+    }
+    rig_take(&rig);
+    assert_int_equal(rig_stats(&rig).delivered, 9000);
+    assert_int_equal(rig_stats(&rig).queued_bytes, 0);
+    rig_fini(&rig);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(origins_take_turns_whatever_their_backlog),
+        cmocka_unit_test(an_origin_that_never_answers_holds_only_its_share),
+        cmocka_unit_test(lanes_of_one_origin_take_turns),
+        cmocka_unit_test(one_subscription_is_served_in_the_order_of_publishing),
+        cmocka_unit_test(caps_hold_per_subscription_per_origin_and_in_total),
+        cmocka_unit_test(an_open_breaker_stops_its_origin_until_one_probe_succeeds),
+        cmocka_unit_test(a_failed_probe_blocks_again),
+        cmocka_unit_test(http_failures_never_open_a_breaker),
+        cmocka_unit_test(wait_for_a_probe_only_as_long_as_the_breaker_says),
+        cmocka_unit_test(many_lanes_and_origins_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

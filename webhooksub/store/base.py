@@ -276,9 +276,11 @@ class Store(Protocol):
         changes: Mapping[str, Any],
         *,
         keys: Sequence[bytes] | None = None,
+        keys_overlap_ms: int = 0,
         expected_rev: int | None = None,
     ) -> SubscriptionRecord:
-        """Changes columns by name; `keys` None keeps them, () clears them.
+        """Changes columns by name; `keys` None keeps them, () clears them, others replace
+        the old ones, which serve beside them for `keys_overlap_ms`.
 
         Raises NotFound, and Conflict when `expected_rev` is not its `rev` any more.
         """
@@ -335,8 +337,14 @@ class Store(Protocol):
         """Of one delivery, the oldest first."""
 
     def stats(self) -> dict[str, int]:
-        """Counts: outbox, outbox_age_ms, quarantined, waiting, claimed, dead, subscriptions,
-        dispatchers_alive."""
+        """Counts: outbox (without quarantined), outbox_age_ms, quarantined, waiting, claimed,
+        dead, subscriptions, dispatchers_alive, backlog_full (since the role was taken)."""
+
+    def quarantined(self, limit: int = 100) -> list[EventRecord]:
+        """Events that nobody claims any more, because they kept killing dispatchers."""
+
+    def release_quarantined(self, seqs: Sequence[int]) -> int:
+        """They may be claimed again. Answers how many."""
 
     # --- replay and retention --------------------------------------------------------
 

@@ -1,0 +1,119 @@
+"""Settling: what became of deliveries, written in one transaction.
+
+The rows come from the C core in the order in which they are bound. A dispatcher that was
+declared dead settles nothing: whoever took over delivers again.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+
+from .. import _core
+from ..events import DeliveryState, Outcome
+from . import subscriptions
+from .groups import DueGroups
+from .hot import INSERT_ATTEMPTS, UPSERT_DELIVERIES, delete_outbox
+from .schema import WAITING, delivery
+from .transaction import Transaction
+
+log = logging.getLogger("webhooksub")
+
+_WAITING, _DEAD = int(DeliveryState.WAITING), int(DeliveryState.DEAD)
+_BACKLOG_FULL = int(Outcome.BACKLOG_FULL)
+# Places in a row of Reports.deliveries.
+_SUBSCRIPTION, _STATE, _NEXT_AT, _ORIGIN, _OUTCOME = 1, 2, 4, 5, 8
+# Counting may take this part of the time while a subscription is at its limit.
+_COUNTING_SHARE = 0.05
+
+Row = tuple[Any, ...]
+
+
+class Backlog:
+    """Bounds the waiting rows of each subscription; counts only when one may be too many."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.refused = 0
+        self._total: int | None = None  # at most so many wait, of all subscriptions
+        self._counts: Counter[int] | None = None  # at most so many, of each
+        self._counted_at = self._took = 0.0
+
+    def bound(self, transaction: Transaction, rows: list[Row], waiting: list[Row]) -> list[Row]:
+        """The rows, with those past the limit dead instead of waiting."""
+        if self._total is None:
+            query = select(func.count()).select_from(delivery).where(WAITING)
+            self._total = transaction.connection.execute(query).scalar_one()
+        self._total += len(waiting)
+        if self._total <= self.most:
+            return rows
+        added = Counter([row[_SUBSCRIPTION] for row in waiting])
+        if self._counts is None or any(self._counts[s] + n > self.most for s, n in added.items()):
+            self._count(transaction)
+        assert self._counts is not None
+        full = {s for s, n in added.items() if self._counts[s] + n > self.most}
+        self._counts.update(added)
+        return [self._refuse(row) if row[_SUBSCRIPTION] in full else row for row in rows]
+
+    def _refuse(self, row: Row) -> Row:
+        """A waiting row that there is no room for. The last ones of a settle fit no more."""
+        assert self._counts is not None
+        if row[_STATE] != _WAITING or self._counts[row[_SUBSCRIPTION]] <= self.most:
+            return row
+        self._counts[row[_SUBSCRIPTION]] -= 1
+        self.refused += 1
+        dead = (_DEAD, *row[_STATE + 1 : _NEXT_AT], None, *row[_ORIGIN:_OUTCOME], _BACKLOG_FULL)
+        return (*row[:_STATE], *dead, *row[_OUTCOME + 1 :])
+
+    def _count(self, transaction: Transaction) -> None:
+        began = time.monotonic()
+        if self._counts is not None and began - self._counted_at < self._took / _COUNTING_SHARE:
+            return
+        sub = delivery.c.subscription_seq
+        query = select(sub, func.count()).where(WAITING).group_by(sub)
+        found = transaction.connection.execute(query)
+        self._counts = Counter({seq: count for seq, count in found})
+        self._total = self._counts.total()
+        self._counted_at = time.monotonic()
+        self._took = self._counted_at - began
+
+
+def settle(
+    transaction: Transaction,
+    reports: _core.Reports | None,
+    done: Sequence[tuple[int]],
+    *,
+    groups: DueGroups,
+    backlog: Backlog,
+    now: int,
+) -> bool:
+    """See :meth:`Store.settle`."""
+    if not transaction.alive:
+        return False
+    cursor = transaction.cursor
+    if reports is not None:
+        rows = reports.deliveries(now)
+        waiting = [row for row in rows if row[_STATE] == _WAITING]
+        if waiting:
+            rows = backlog.bound(transaction, rows, waiting)
+            transaction.after.append(lambda: _note(groups, waiting))
+        UPSERT_DELIVERIES.run(cursor, rows)
+        INSERT_ATTEMPTS.run(cursor, reports.attempts(now))
+        delete_outbox(cursor, reports.done())
+        for seq, change, outcome in reports.subscriptions():
+            subscriptions.apply_change(transaction, seq, change, outcome, now)
+    delete_outbox(cursor, done)
+    return True
+
+
+def _note(groups: DueGroups, waiting: Sequence[Row]) -> None:
+    earliest: dict[int, int] = {}
+    for row in waiting:
+        at = earliest.get(row[_ORIGIN])
+        if at is None or row[_NEXT_AT] < at:
+            earliest[row[_ORIGIN]] = row[_NEXT_AT]
+    for group, at in earliest.items():
+        groups.note(group, at)

@@ -1,0 +1,117 @@
+"""When the earliest waiting delivery of each group is due (see due.py for what a group is).
+
+Kept in memory, so that asking costs nothing while nothing is due. The times are exact or
+too early, never too late: whoever makes a row wait notes it here, or adds one to the
+store's `replay_rev` when it is another process.
+"""
+
+import heapq
+import threading
+
+from sqlalchemy import CTE, ColumnElement, Connection, func, select
+
+from . import counters
+from .schema import WAITING, delivery, waiting_in
+from .sqlite import Peek
+from .transaction import Transaction
+
+
+class DueGroups:
+    """For any thread; filled by the writer's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._heap: list[tuple[int, int]] = []
+        self._earliest: dict[int, int] = {}
+        self._revision: int | None = None
+        self._replay_rev: int | None = None
+
+    def catch_up(self, transaction: Transaction) -> None:
+        """Looks at the store where somebody replayed, or changed subscriptions: those that
+        were paused may deliver again."""
+        connection, revision = transaction.connection, transaction.revision
+        replay_rev = counters.read(connection, counters.REPLAY_REV)
+        if replay_rev != self._replay_rev:
+            found = read_groups(connection, parked_only=False)
+            with self._lock:
+                self._earliest = {}
+        elif revision != self._revision:
+            found = read_groups(connection, parked_only=True)
+        else:
+            return
+        for group, at in found.items():
+            self.note(group, at)
+        transaction.after.append(lambda: self._saw(revision, replay_rev))
+
+    def stale(self, peek: Peek) -> bool:
+        """:meth:`catch_up` would look."""
+        return (self._revision, self._replay_rev) != (peek.subscription_rev, peek.replay_rev)
+
+    def _saw(self, revision: int, replay_rev: int) -> None:
+        self._revision, self._replay_rev = revision, replay_rev
+
+    def note(self, group: int, at: int) -> None:
+        """A row of this group is due at `at`."""
+        with self._lock:
+            known = self._earliest.get(group)
+            if known is None or at < known:
+                self._set(group, at)
+
+    def correct(self, group: int, at: int | None) -> None:
+        """The group was looked at: its next row is due at `at`, None: it has none."""
+        with self._lock:
+            if at is None:
+                self._earliest.pop(group, None)
+            else:
+                self._set(group, at)
+
+    def due(self, now: int, most: int) -> list[int]:
+        """Up to `most` groups with a row due, the longest due first."""
+        with self._lock:
+            ready: list[tuple[int, int]] = []
+            while len(ready) < most and self._first() is not None and self._heap[0][0] <= now:
+                ready.append(heapq.heappop(self._heap))
+                self._earliest.pop(ready[-1][1])
+            for at, group in ready:
+                self._set(group, at)
+            return [group for _, group in ready]
+
+    def next_due(self) -> int | None:
+        """The earliest time of all."""
+        with self._lock:
+            return self._first()
+
+    def _set(self, group: int, at: int) -> None:
+        self._earliest[group] = at
+        heapq.heappush(self._heap, (at, group))
+
+    def _first(self) -> int | None:
+        """Drops what was corrected since it was pushed."""
+        heap = self._heap
+        while heap and self._earliest.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+
+def read_groups(connection: Connection, *, parked_only: bool) -> dict[int, int]:
+    """Each group's earliest time: two probes of the index per group, no walk over rows."""
+    rest, row = delivery.alias("rest"), delivery.alias("earliest")
+    first = select(func.min(delivery.c.origin).label("origin")).where(WAITING)
+    start = first.cte("walk", recursive=True)
+    following = (
+        select(func.min(rest.c.origin))
+        .where(waiting_in(rest), rest.c.origin > start.c.origin)
+        .scalar_subquery()
+    )
+
+    def goes_on(at: CTE) -> ColumnElement[bool]:
+        return at.c.origin < 0 if parked_only else at.c.origin.is_not(None)
+
+    walk = start.union_all(select(following).where(goes_on(start)))
+    earliest = (
+        select(func.min(row.c.next_at))
+        .where(waiting_in(row), row.c.origin == walk.c.origin)
+        .scalar_subquery()
+    )
+    query = select(walk.c.origin, earliest).where(goes_on(walk))
+    return {group: at for group, at in connection.execute(query) if at is not None}

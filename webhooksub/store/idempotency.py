@@ -1,0 +1,69 @@
+"""Publishing with a key, more than once: the same content is the same event.
+
+A key belongs to a root and is remembered for a while. The write lock of the transaction
+makes a hundred publishers with one key agree on one event.
+"""
+
+from collections.abc import Sequence
+
+from ..errors import Conflict
+from .base import NewEvent
+from .hot import Cursor
+from .schema import PREFIX
+
+_FIND = (
+    f"SELECT event_id, fingerprint FROM {PREFIX}idempotency"
+    " WHERE root = ? AND key = ? AND expires_at > ?"
+)
+_REMEMBER = (
+    f"INSERT INTO {PREFIX}idempotency (root, key, event_id, fingerprint, expires_at)"
+    " VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (root, key) DO UPDATE SET event_id = excluded.event_id,"
+    " fingerprint = excluded.fingerprint, expires_at = excluded.expires_at"
+)
+_EVENT_SEQ = f"SELECT seq FROM {PREFIX}event WHERE id = ?"
+
+
+def recognise(cursor: Cursor, events: Sequence[NewEvent], now: int) -> list[bytes | None]:
+    """For each event the id under which its key was published before, also in `events`.
+
+    Raises Conflict when that was other content. Writes nothing.
+    """
+    found: dict[tuple[str, str], tuple[bytes, bytes | None]] = {}
+    answers: list[bytes | None] = []
+    for event in events:
+        if event.idempotency_key is None:
+            answers.append(None)
+            continue
+        place = (event.root, event.idempotency_key)
+        if place not in found:
+            cursor.execute(_FIND, (*place, now))
+            row = cursor.fetchone()
+            if row is None:
+                found[place] = (event.id, event.fingerprint)
+                answers.append(None)
+                continue
+            found[place] = row
+        id_, fingerprint = found[place]
+        if fingerprint != event.fingerprint:
+            raise Conflict("this idempotency key was used for another event")
+        answers.append(id_)
+    return answers
+
+
+def remember(cursor: Cursor, events: Sequence[NewEvent], expires_at: int) -> None:
+    """Keeps the keys of events that were just written."""
+    rows = [
+        (e.root, e.idempotency_key, e.id, e.fingerprint or b"", expires_at)
+        for e in events
+        if e.idempotency_key is not None
+    ]
+    if rows:
+        cursor.executemany(_REMEMBER, rows)
+
+
+def seq_of(cursor: Cursor, id_: bytes) -> int:
+    """The seq of an event that was published before; 0 when it was pruned."""
+    cursor.execute(_EVENT_SEQ, (id_,))
+    row = cursor.fetchone()
+    return row[0] if row else 0

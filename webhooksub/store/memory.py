@@ -1,0 +1,255 @@
+"""A store without a database, for notebooks and benches: it ends with its process.
+
+The face is that of the others. What is done is kept only as the last outcomes, so that one
+can look; what waits is kept until it is due.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from typing import Any
+
+from .. import _core
+from ..config import StoreConfig
+from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
+from ..events import DeliveryState
+from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, Published
+from .memory_reads import MemoryReads
+
+_WAITING = int(DeliveryState.WAITING)
+# Places in a row of Reports.deliveries.
+_STATE = 2
+
+
+class MemoryStore(MemoryReads):
+    """See :class:`webhooksub.store.base.Store`. Nothing outlives the process."""
+
+    name, durable = "memory", False
+
+    def __init__(self, config: StoreConfig, clock: Callable[[], int]) -> None:
+        super().__init__(clock)
+        self._config = config
+        self._pid, self._closed = os.getpid(), False
+        self._seq = 0
+        self._bytes = 0  # of data in the outbox
+        self._free: deque[int] = deque()
+        self._keys: dict[tuple[str, str], tuple[Published, bytes | None, int]] = {}
+        self._hand_over: tuple[Callable[[], int], Callable[[list[EventTuple]], None]] | None = None
+        self._wake: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        self._check()
+
+    def close(self, timeout: float = 10) -> None:
+        self._closed = True
+        self._hand_over = None
+
+    def facts(self) -> dict[str, Any]:
+        return {"path": None, "dispatcher": f"pid {self._pid}" if self._dispatching else None}
+
+    def _check(self) -> None:
+        if self._closed:
+            raise Closed("the store is closed")
+        if self._pid != os.getpid():
+            raise Forked("a store in memory belongs to the process that made it")
+
+    # --- publishing ------------------------------------------------------------------
+
+    def publish(self, events: Sequence[NewEvent]) -> list[Published]:
+        self._check()
+        now = self._clock()
+        with self._lock:
+            new, known = self._recognise(events, now)
+            size = sum([len(e.data) for e in new if e.data])
+            self._admit(len(new), size)
+            first = self._seq + 1
+            self._seq += len(new)
+            self._bytes += size
+            seqs, revision = range(first, self._seq + 1), self._revision
+            tuples: list[EventTuple] = [
+                (seq, e.id, e.action, e.paths, e.open_id, e.data, now, revision, None)
+                for seq, e in zip(seqs, new, strict=True)
+            ]
+            self._events.update(zip(seqs, zip(tuples, new, strict=True), strict=True))
+            self._outbox.update(zip(seqs, repeat(None)))
+            published = list(map(Published._make, zip(seqs, [e.id for e in new], repeat(False))))
+            if known is not None:
+                published = self._remember(events, published, known, now)
+        self._give(tuples)
+        return published
+
+    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> list[Published]:
+        raise ConfigurationError("a store in memory has no transactions to join")
+
+    def wake(self) -> None:
+        if self._wake is not None:
+            self._wake()
+
+    def _admit(self, rows: int, size: int) -> None:
+        rows, size = rows + len(self._outbox), size + self._bytes
+        most = self._config
+        if rows > most.outbox_rows_max or size > most.outbox_bytes_max:
+            raise OutboxFull(
+                f"the outbox holds {len(self._outbox)} events, {self._bytes} bytes; its limits "
+                f"are {most.outbox_rows_max} events, {most.outbox_bytes_max} bytes"
+            )
+
+    def _give(self, events: list[EventTuple]) -> None:
+        """Hands over what there is room for; the rest waits to be claimed. Not under the
+        lock: whoever takes may ask the store something."""
+        hand_over, ours = self._hand_over, 0
+        if hand_over is not None:
+            room, take = hand_over
+            ours = max(0, min(room(), len(events)))
+        if ours < len(events):
+            self._free.extend([event[0] for event in events[ours:]])
+        if ours and hand_over is not None:
+            try:
+                take(events if ours == len(events) else events[:ours])
+            except BaseException:
+                self._free.extend([event[0] for event in events[:ours]])
+                raise
+
+    # --- idempotency -----------------------------------------------------------------
+
+    def _recognise(
+        self, events: Sequence[NewEvent], now: int
+    ) -> tuple[Sequence[NewEvent], list[bool] | None]:
+        """Events that are new, and which of all were not; None: none has a key."""
+        if not any([e.idempotency_key is not None for e in events]):
+            return events, None
+        fresh: dict[tuple[str, str], bytes | None] = {}
+        known: list[bool] = []
+        for event in events:
+            key = (event.root, event.idempotency_key or "")
+            old = self._keys.get(key)
+            if event.idempotency_key is None:
+                known.append(False)
+            elif key in fresh or (old is not None and old[2] > now):
+                before = fresh[key] if key in fresh else old[1] if old else None
+                if before != event.fingerprint:
+                    raise Conflict("this idempotency key was used for another event")
+                known.append(True)
+            else:
+                fresh[key] = event.fingerprint
+                known.append(False)
+        return [e for e, k in zip(events, known, strict=True) if not k], known
+
+    def _remember(
+        self,
+        events: Sequence[NewEvent],
+        published: list[Published],
+        known: Sequence[bool],
+        now: int,
+    ) -> list[Published]:
+        """An answer for every event, those published before included."""
+        answers: list[Published] = []
+        fresh = iter(published)
+        until = now + self._config.idempotency_ms
+        for event, old in zip(events, known, strict=True):
+            key = (event.root, event.idempotency_key or "")
+            if old:
+                answers.append(self._keys[key][0]._replace(duplicate=True))
+                continue
+            answers.append(next(fresh))
+            if event.idempotency_key is not None:
+                self._keys[key] = (answers[-1], event.fingerprint, until)
+        return answers
+
+    # --- the dispatcher's role -------------------------------------------------------
+
+    def begin_dispatching(self, dispatcher: DispatcherInfo) -> int:
+        self._check()
+        with self._lock:
+            if self._dispatching:
+                raise ConfigurationError("this store has a dispatcher already")
+            self._dispatching = True
+            return 1
+
+    def hand_over_to(
+        self,
+        room: Callable[[], int] | None,
+        take: Callable[[list[EventTuple]], None] | None,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        self._hand_over = None if room is None or take is None else (room, take)
+        self._wake = wake
+
+    def heartbeat(self) -> bool:
+        return self._dispatching
+
+    def end_dispatching(self) -> None:
+        with self._lock:
+            self._dispatching = False
+            self._hand_over = self._wake = None
+            self._waiting.release_all()
+            self._free = deque(self._outbox)
+
+    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
+        claimed: list[tuple[EventTuple, int]] = []
+        with self._lock:
+            while self._free and len(claimed) < limit:
+                event, _ = self._events[self._free[0]]
+                max_bytes -= len(event[5] or b"")
+                if max_bytes < 0 and claimed:
+                    break
+                self._free.popleft()
+                claimed.append((event, 0))
+        return claimed
+
+    def release_events(self, seqs: Sequence[int]) -> None:
+        with self._lock:
+            self._free.extendleft(reversed([seq for seq in seqs if seq in self._outbox]))
+
+    def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
+        with self._lock:
+            now = self._clock()
+            claimed, ended = self._waiting.claim(now, per_origin, limit, self._subscriptions)
+            self._keep(ended, ())
+            self._over([row[0] for row in ended])
+            return [(self._events[row[0]][0], row[1], row[3]) for row in claimed]
+
+    def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
+        with self._lock:
+            for key in rows:
+                self._waiting.release(key, self._clock() + delay_ms)
+
+    def next_due(self) -> int | None:
+        with self._lock:
+            return self._waiting.next_due()
+
+    def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
+        if not self._dispatching:
+            return False
+        now = self._clock()
+        with self._lock:
+            if reports is not None:
+                rows = reports.deliveries(now)
+                waiting = [row for row in rows if row[_STATE] == _WAITING]
+                over = self._waiting.settle(rows, waiting)
+                self._keep(rows, reports.attempts(now))
+                for change in reports.subscriptions():
+                    self._apply_change(*change, now)
+                self._end(reports.done())
+                self._over(over)
+            self._end(done)
+        return True
+
+    def _end(self, done: Sequence[tuple[int]]) -> None:
+        """Events that were fanned out wholly."""
+        if not done:
+            return
+        outbox, events = self._outbox, self._events
+        seqs = [seq for (seq,) in done if seq in outbox]
+        size = sum([len(events[seq][0][5] or b"") for seq in seqs])
+        for seq in seqs:
+            del outbox[seq]
+        self._bytes -= size
+        self._finish(seqs, size)
+
+    def _over(self, seqs: Sequence[int]) -> None:
+        """Events of which nothing waits any more."""
+        ended = [s for s in seqs if s not in self._outbox and not self._waiting.holds(s)]
+        if ended:
+            self._finish(ended, sum([len(self._events[s][0][5] or b"") for s in ended]))

@@ -1,0 +1,177 @@
+"""Subscriptions in memory, with revisions and tombstones like those of a database."""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import Conflict, NotFound
+from ..events import DeliveryState, Outcome, SubscriptionStatus
+from .base import SubscriptionRecord
+from .memory_waiting import Row, Waiting
+
+_FOR_EVER = 1 << 62
+
+
+class MemorySubscriptions:
+    """The subscriptions' part of the store's face."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._waiting = Waiting()
+        self._revision = 0
+        self._subscriptions: dict[int, SubscriptionRecord] = {}
+        self._by_id: dict[bytes, int] = {}
+        self._history: list[tuple[int, int]] = []  # (rev, seq) of every change
+        self._origins: dict[str, int] = {}
+        self._keys_of: dict[int, list[tuple[bytes, int]]] = {}  # (key, not after)
+
+    def _keep(self, rows: Sequence[Row], attempts: Sequence[Row]) -> None:
+        """What became of deliveries, for looking."""
+        raise NotImplementedError
+
+    def add_subscription(
+        self, *, keys: Sequence[bytes] = (), status_reason: str | None = None, **columns: Any
+    ) -> SubscriptionRecord:
+        with self._lock:
+            if columns["id"] in self._by_id:
+                raise Conflict("a subscription with this id is there already")
+            now, revision = self._clock(), self._bump()
+            seq = len(self._subscriptions) + 1
+            record = SubscriptionRecord(
+                seq=seq,
+                status_reason=status_reason,
+                failing_since=None,
+                created_at=now,
+                updated_at=now,
+                created_rev=revision,
+                rev=revision,
+                deleted_at=None,
+                origin_seq=self._origin_seq(columns["origin"]),
+                keys=(),
+                **columns,
+            )
+            self._by_id[record.id] = seq
+            self._turn_keys(seq, keys, 0)
+            return self._put(record)
+
+    def update_subscription(
+        self,
+        id: bytes,
+        changes: Mapping[str, Any],
+        *,
+        keys: Sequence[bytes] | None = None,
+        keys_overlap_ms: int = 0,
+        expected_rev: int | None = None,
+    ) -> SubscriptionRecord:
+        with self._lock:
+            record = self._living(id)
+            if expected_rev is not None and expected_rev != record.rev:
+                raise Conflict("the subscription was changed since it was read")
+            values = dict(changes)
+            if "origin" in values:
+                values["origin_seq"] = self._origin_seq(values["origin"])
+            if keys is not None:
+                self._turn_keys(record.seq, keys, keys_overlap_ms)
+            record = replace(record, **values, updated_at=self._clock(), rev=self._bump())
+            if record.status == SubscriptionStatus.ACTIVE:
+                self._waiting.unpark(record.seq)
+            return self._put(record)
+
+    def delete_subscription(self, id: bytes) -> SubscriptionRecord:
+        with self._lock:
+            record, now = self._living(id), self._clock()
+            record = replace(record, deleted_at=now, updated_at=now, rev=self._bump())
+            self._turn_keys(record.seq, (), 0)
+            cancelled = DeliveryState.CANCELLED, Outcome.CANCELLED
+            keys = self._waiting.of_subscription(record.seq)
+            self._keep([self._waiting.end(key, *cancelled, now) for key in keys], ())
+            return self._put(record)
+
+    def subscription(self, id: bytes) -> SubscriptionRecord | None:
+        with self._lock:
+            seq = self._by_id.get(id)
+            return None if seq is None else self._with_keys(self._subscriptions[seq])
+
+    def subscriptions(
+        self,
+        *,
+        roots: Sequence[str] | None,
+        resource: str | None = None,
+        status: int | None = None,
+        owner: str | None = None,
+        brand_code: str | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[SubscriptionRecord]:
+        given = {"resource": resource, "status": status, "owner": owner, "brand_code": brand_code}
+        wanted = [(name, value) for name, value in given.items() if value is not None]
+        with self._lock:
+            found = (
+                record
+                for seq, record in self._subscriptions.items()
+                if seq > after
+                and record.deleted_at is None
+                and (roots is None or record.root in roots)
+                and all(getattr(record, name) == value for name, value in wanted)
+            )
+            return [self._with_keys(r) for r, _ in zip(found, range(limit), strict=False)]
+
+    def revision(self) -> int:
+        return self._revision
+
+    def changes(self, since: int) -> tuple[int, list[SubscriptionRecord]]:
+        with self._lock:
+            later = self._history[bisect_right(self._history, (since, _FOR_EVER)) :]
+            seqs = [s for rev, s in later if self._subscriptions[s].rev == rev]
+            return self._revision, [self._with_keys(self._subscriptions[seq]) for seq in seqs]
+
+    # --- inside ----------------------------------------------------------------------
+
+    def _apply_change(self, seq: int, word: str, outcome: int, now: int) -> None:
+        """What attempts did to a subscription: "failing", "recovered" or "disabled"."""
+        record = self._subscriptions[seq]
+        if word == "failing":
+            record = replace(record, failing_since=record.failing_since or now)
+        elif word == "recovered":
+            record = replace(record, failing_since=None)
+        elif record.status == SubscriptionStatus.ACTIVE and record.deleted_at is None:
+            reason = Outcome(outcome).name.lower()
+            disabled = int(SubscriptionStatus.DISABLED)
+            record = replace(
+                record, status=disabled, status_reason=reason, updated_at=now, rev=self._bump()
+            )
+            self._history.append((record.rev, seq))
+        self._subscriptions[seq] = record
+
+    def _put(self, record: SubscriptionRecord) -> SubscriptionRecord:
+        self._subscriptions[record.seq] = record
+        self._history.append((record.rev, record.seq))
+        return self._with_keys(record)
+
+    def _turn_keys(self, seq: int, keys: Sequence[bytes], overlap_ms: int) -> None:
+        """The new keys, and for a while the old ones behind them."""
+        until = self._clock() + overlap_ms
+        old = self._keys_of.get(seq, ()) if keys and overlap_ms else ()
+        kept = [(key, min(until, end)) for key, end in old]
+        self._keys_of[seq] = [*((key, _FOR_EVER) for key in keys), *kept]
+
+    def _with_keys(self, record: SubscriptionRecord) -> SubscriptionRecord:
+        now = self._clock()
+        keys = tuple(key for key, end in self._keys_of[record.seq] if end > now)
+        return replace(record, keys=keys)
+
+    def _living(self, id_: bytes) -> SubscriptionRecord:
+        record = self.subscription(id_)
+        if record is None or record.deleted_at is not None:
+            raise NotFound("no such subscription")
+        return record
+
+    def _bump(self) -> int:
+        self._revision += 1
+        return self._revision
+
+    def _origin_seq(self, name: str | None) -> int | None:
+        return None if name is None else self._origins.setdefault(name, len(self._origins) + 1)

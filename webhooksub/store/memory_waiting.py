@@ -1,0 +1,133 @@
+"""Deliveries that wait, in memory: by origin, so that one origin never stands before others."""
+
+import heapq
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..events import DeliveryState, Outcome, SubscriptionStatus
+from .base import SubscriptionRecord
+
+Row = tuple[Any, ...]  # as Reports.deliveries gives it
+Key = tuple[int, int]  # (event seq, subscription seq)
+
+_WAITING, _CLAIMED = int(DeliveryState.WAITING), int(DeliveryState.CLAIMED)
+# Places in a row.
+_STATE, _NEXT_AT, _ORIGIN = 2, 4, 5
+
+
+class Waiting:
+    """Rows that are waiting or claimed. Its caller holds the store's lock."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Key, Row] = {}
+        self._of_event: Counter[int] = Counter()
+        self._heaps: dict[int, list[tuple[int, Key]]] = {}
+        self._parked: dict[int, list[Key]] = {}  # by subscription: it may not deliver now
+
+    def holds(self, event_seq: int) -> bool:
+        """Something of this event is not over."""
+        return event_seq in self._of_event
+
+    def settle(self, rows: Sequence[Row], waiting: Sequence[Row]) -> list[int]:
+        """Takes in what became of deliveries; `waiting` are those of `rows` that wait.
+        Answers events of which nothing waits any more."""
+        over: list[int] = []
+        if self.rows:
+            mine = self._of_event
+            for row in [row for row in rows if row[0] in mine]:
+                if self.rows.pop(row[:2], None) is not None:
+                    over += self._dropped(row[0])
+        for row in waiting:
+            self.add(row)
+        return [seq for seq in over if not self.holds(seq)]
+
+    def add(self, row: Row) -> None:
+        """A row that waits."""
+        key = row[:2]
+        if key not in self.rows:
+            self._of_event[row[0]] += 1
+        self.rows[key] = row
+        heapq.heappush(self._heaps.setdefault(row[_ORIGIN], []), (row[_NEXT_AT], key))
+
+    def release(self, key: Key, at: int) -> None:
+        """A claimed row waits again."""
+        row = self.rows.get(key)
+        if row is not None and row[_STATE] == _CLAIMED:
+            self.add((*row[:_STATE], _WAITING, row[3], at, *row[_ORIGIN:]))
+
+    def release_all(self) -> None:
+        """Everything claimed waits again, due when it was."""
+        for key, row in list(self.rows.items()):
+            self.release(key, row[_NEXT_AT])
+
+    def claim(
+        self,
+        now: int,
+        per_origin: int,
+        limit: int,
+        subscriptions: Mapping[int, SubscriptionRecord],
+    ) -> tuple[list[Row], list[Row]]:
+        """Rows that are claimed now, and rows that ended instead."""
+        claimed: list[Row] = []
+        ended: list[Row] = []
+        heaps = [heap for heap in self._heaps.values() if heap and heap[0][0] <= now]
+        for heap in sorted(heaps, key=lambda heap: heap[0]):
+            most = min(limit, len(claimed) + per_origin)
+            while len(claimed) < most and heap and heap[0][0] <= now:
+                at, key = heapq.heappop(heap)
+                row = self.rows.get(key)
+                if row is None or row[_STATE] != _WAITING or row[_NEXT_AT] != at:
+                    continue  # the row went on since it was pushed
+                self._sort(row, subscriptions.get(key[1]), now, claimed, ended)
+        self._heaps = {origin: heap for origin, heap in self._heaps.items() if heap}
+        return claimed, ended
+
+    def _sort(
+        self,
+        row: Row,
+        record: SubscriptionRecord | None,
+        now: int,
+        claimed: list[Row],
+        ended: list[Row],
+    ) -> None:
+        if record is None or record.deleted_at is not None:
+            ended.append(self.end(row[:2], DeliveryState.CANCELLED, Outcome.CANCELLED, now))
+        elif record.expires_at <= now:
+            ended.append(self.end(row[:2], DeliveryState.EXPIRED, Outcome.EXPIRED, now))
+        elif record.status != SubscriptionStatus.ACTIVE:
+            self._parked.setdefault(row[1], []).append(row[:2])
+        else:
+            self.rows[row[:2]] = (*row[:_STATE], _CLAIMED, *row[_STATE + 1 :])
+            claimed.append(row)
+
+    def end(self, key: Key, state: DeliveryState, outcome: Outcome, now: int) -> Row:
+        """Takes a row out; answers it as it ends."""
+        row = self.rows.pop(key)
+        self._dropped(key[0])
+        return (*row[:_STATE], int(state), row[3], None, *row[5:8], int(outcome), row[9], now)
+
+    def unpark(self, subscription: int) -> None:
+        """It may deliver again."""
+        for key in self._parked.pop(subscription, ()):
+            if key in self.rows:
+                self.add(self.rows[key])
+
+    def of_subscription(self, seq: int) -> list[Key]:
+        """Keys of what waits for it, not claimed."""
+        return [k for k, row in self.rows.items() if k[1] == seq and row[_STATE] == _WAITING]
+
+    def next_due(self) -> int | None:
+        return min((heap[0][0] for heap in self._heaps.values() if heap), default=None)
+
+    def count(self) -> tuple[int, int]:
+        """Waiting, claimed."""
+        claimed = sum(1 for row in self.rows.values() if row[_STATE] == _CLAIMED)
+        return len(self.rows) - claimed, claimed
+
+    def _dropped(self, event_seq: int) -> list[int]:
+        self._of_event[event_seq] -= 1
+        if self._of_event[event_seq] > 0:
+            return []
+        del self._of_event[event_seq]
+        return [event_seq]

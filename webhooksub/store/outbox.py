@@ -1,0 +1,206 @@
+"""Events on their way to be fanned out: written, counted, claimed, given back.
+
+An outbox row says that its event is not yet fanned out, and by its `dispatcher` who does
+that: nobody (NULL), a dispatcher's seq, or :data:`QUARANTINE`. `claims` counts how often
+the event was taken over from a dispatcher that died.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, case, func, select, update
+
+from . import idempotency
+from .base import EventTuple, NewEvent, Published
+from .hot import INSERT_EVENTS, INSERT_OUTBOX, Cursor
+from .schema import PREFIX, delivery, event, outbox
+from .transaction import Transaction
+
+#: Holds events that keep killing their dispatcher, until somebody looks at them.
+QUARANTINE = 0
+#: From this take-over on an event is claimed alone, so that it cannot be mistaken.
+SUSPECT_CLAIMS = 3
+
+
+def write_events(
+    transaction: Transaction,
+    events: Sequence[NewEvent],
+    *,
+    now: int,
+    idempotency_until: int,
+    room: int,
+) -> list[Published]:
+    """Writes events that were admitted; the first `room` of them are handed over.
+
+    Raises Conflict before anything is written.
+    """
+    cursor = transaction.cursor
+    known: list[bytes | None] | None = None
+    new = events
+    if any([event.idempotency_key is not None for event in events]):
+        known = idempotency.recognise(cursor, events, now)
+        new = [event for event, id_ in zip(events, known, strict=True) if id_ is None]
+        idempotency.remember(cursor, new, idempotency_until)
+    first = transaction.last_seq + 1
+    transaction.last_seq += len(new)
+    _insert(transaction, new, first, now)
+    _insert_outbox(transaction, new, first, now, room)
+    if known is None:
+        return [Published(seq, e.id, False) for seq, e in enumerate(new, first)]
+    return _published(cursor, events, known, first)
+
+
+def _insert(transaction: Transaction, new: Sequence[NewEvent], first: int, now: int) -> None:
+    revision = transaction.revision
+    rows = [
+        (seq, e.id, e.root, e.action, "\n".join(e.paths), e.open_id, now, revision, e.data)
+        for seq, e in enumerate(new, first)
+    ]
+    INSERT_EVENTS.run(transaction.cursor, rows)
+
+
+def _insert_outbox(
+    transaction: Transaction, new: Sequence[NewEvent], first: int, now: int, room: int
+) -> None:
+    ours, dispatcher = min(room, len(new)), transaction.dispatcher
+    if ours:
+        transaction.cursor.execute(INSERT_OUTBOX, (dispatcher, first, first + ours - 1))
+        revision = transaction.revision
+        transaction.handed += [
+            (seq, e.id, e.action, e.paths, e.open_id, e.data, now, revision, None)
+            for seq, e in enumerate(new[:ours], first)
+        ]
+    if ours < len(new):
+        span = (None, first + ours, first + len(new) - 1)
+        transaction.cursor.execute(INSERT_OUTBOX, span)
+
+
+def _published(
+    cursor: Cursor, events: Sequence[NewEvent], known: Sequence[bytes | None], first: int
+) -> list[Published]:
+    answers: list[Published] = []
+    fresh: dict[bytes, int] = {}
+    for event_, id_ in zip(events, known, strict=True):
+        if id_ is None:
+            seq = fresh[event_.id] = first + len(fresh)
+            answers.append(Published(seq, event_.id, False))
+        else:
+            seq = fresh.get(id_) or idempotency.seq_of(cursor, id_)
+            answers.append(Published(seq, id_, True))
+    return answers
+
+
+# --- claiming ------------------------------------------------------------------------
+
+_EVENT = (
+    event.c.seq,
+    event.c.id,
+    event.c.action,
+    event.c.paths,
+    event.c.open_id,
+    event.c.data,
+    event.c.published_at,
+    event.c.subscription_rev,
+)
+_FREE = (
+    select(outbox.c.claims, *_EVENT)
+    .join(event, event.c.seq == outbox.c.event_seq)
+    .where(outbox.c.dispatcher.is_(None))
+    .order_by(outbox.c.event_seq)
+)
+
+
+def claim_events(
+    transaction: Transaction, limit: int, max_bytes: int, *, alone: bool
+) -> list[tuple[EventTuple, int]]:
+    """The oldest free events, to `max_bytes` of data but at least one; with `alone` the
+    oldest suspect and nothing else."""
+    if alone:
+        suspect = outbox.c.claims >= SUSPECT_CLAIMS
+        query = _FREE.where(suspect).limit(1)
+    else:
+        suspect = outbox.c.claims < SUSPECT_CLAIMS
+        query = _FREE.where(suspect).limit(limit)
+    claimed: list[tuple[EventTuple, int]] = []
+    with transaction.connection.execute(query) as rows:
+        for claims, seq, id_, action, paths, open_id, data, at, revision in rows:
+            max_bytes -= len(data or b"")
+            if max_bytes < 0 and claimed:
+                break
+            parts = paths.split("\n")
+            claimed.append(((seq, id_, action, parts, open_id, data, at, revision, None), claims))
+    if claimed:
+        first, last = claimed[0][0][0], claimed[-1][0][0]
+        transaction.connection.execute(
+            update(outbox)
+            .where(outbox.c.dispatcher.is_(None), suspect)
+            .where(outbox.c.event_seq.between(first, last))
+            .values(dispatcher=transaction.dispatcher)
+        )
+    return _with_settled(transaction, claimed)
+
+
+def _with_settled(
+    transaction: Transaction, claimed: list[tuple[EventTuple, int]]
+) -> list[tuple[EventTuple, int]]:
+    """Events of dead dispatchers get the subscriptions that have their delivery row."""
+    taken_over = [e[0] for e, claims in claimed if claims]
+    if not taken_over:
+        return claimed
+    settled: dict[int, list[int]] = {seq: [] for seq in taken_over}
+    key = (delivery.c.event_seq, delivery.c.subscription_seq)
+    for seq, sub in transaction.connection.execute(
+        select(*key).where(key[0].in_(taken_over)).order_by(*key)
+    ):
+        settled[seq].append(sub)
+    return [((*e[:8], settled.get(e[0])), claims) for e, claims in claimed]
+
+
+def count_suspects(transaction: Transaction) -> int:
+    """Suspects and quarantined: a walk over the outbox, at take-over only."""
+    count = select(func.count()).select_from(outbox)
+    query = count.where(outbox.c.claims >= SUSPECT_CLAIMS)
+    return transaction.connection.execute(query).scalar_one()
+
+
+def release_events(transaction: Transaction, seqs: Sequence[int]) -> None:
+    """Ours again nobody's, without counting."""
+    transaction.cursor.executemany(
+        f"UPDATE {PREFIX}outbox SET dispatcher = NULL WHERE event_seq = ? AND dispatcher = ?",
+        [(seq, transaction.dispatcher) for seq in seqs],
+    )
+
+
+def take_over(transaction: Transaction, quarantine_claims: int) -> None:
+    """What dispatchers that are gone still held is nobody's, and counted."""
+    poison = outbox.c.claims + 1 >= quarantine_claims
+    transaction.connection.execute(
+        update(outbox)
+        .where(outbox.c.dispatcher > QUARANTINE, outbox.c.dispatcher != transaction.dispatcher)
+        .values(dispatcher=case((poison, QUARANTINE), else_=None), claims=outbox.c.claims + 1)
+    )
+
+
+def give_back(transaction: Transaction) -> None:
+    """At the end of the role. Part of these events may be settled, so they count as taken
+    over: whoever claims them is told which part."""
+    transaction.connection.execute(
+        update(outbox)
+        .where(outbox.c.dispatcher == transaction.dispatcher)
+        .values(dispatcher=None, claims=outbox.c.claims + 1)
+    )
+
+
+def quarantined(connection: Connection, limit: int) -> list[int]:
+    """Seqs of events that nobody claims any more, because they kept killing dispatchers."""
+    query = select(outbox.c.event_seq).where(outbox.c.dispatcher == QUARANTINE)
+    return list(connection.execute(query.order_by(outbox.c.event_seq).limit(limit)).scalars())
+
+
+def release_quarantined(transaction: Transaction, seqs: Sequence[int]) -> int:
+    """Somebody looked: they may be claimed again. Answers how many."""
+    transaction.cursor.executemany(
+        f"UPDATE {PREFIX}outbox SET dispatcher = NULL, claims = 1"
+        f" WHERE event_seq = ? AND dispatcher = {QUARANTINE}",
+        [(seq,) for seq in seqs],
+    )
+    return transaction.cursor.rowcount

@@ -1,0 +1,167 @@
+"""What one process has of a store: connections, a writer, perhaps the dispatcher's role.
+
+Made at the first use, ended by close. A forked child inherits none of it: it begins anew
+at its first use, as a publisher, and leaves the parent's connections and lock alone.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ..config import StoreConfig
+from ..errors import Closed, ConfigurationError
+from . import migrations
+from .lock import DispatcherLock
+from .sqlite import Peek, SqliteFile, keep_for_ever
+from .transaction import Transaction
+from .writer import Job, Writer
+
+
+class StoreProcess:
+    """Any thread. `committed` is called on the writer's thread after each commit."""
+
+    def __init__(
+        self, url: str, config: StoreConfig, committed: Callable[[Transaction], None]
+    ) -> None:
+        self.file = SqliteFile(url, config.synchronous)
+        self.lock = DispatcherLock(self.file.path)
+        self.dispatcher: int | None = None  # our seq while we have the role
+        self.role_is_parents = False  # a fork left the role behind
+        self._committed = committed
+        self._gate = threading.RLock()
+        self._open = self._closed = False
+        self._writer: Writer | None = None
+        _processes.add(self)
+
+    @property
+    def checkpoints(self) -> bool:
+        """Only who holds the dispatcher's lock copies the WAL into the file."""
+        return self.lock.held
+
+    def open(self, *, check: bool = True) -> None:
+        """Connects; makes the schema in an empty store. Raises ConfigurationError, Closed."""
+        with self._gate:
+            if self._closed:
+                raise Closed("the store is closed")
+            if self._open:
+                return
+            self.file.open()
+            try:
+                if check:
+                    self._check_schema()
+            except BaseException:
+                self.file.close()
+                raise
+            self._open = True
+
+    def _check_schema(self) -> None:
+        with self.file.reading() as connection:
+            empty = migrations.version(connection) == 0
+        if empty:
+            with self.file.changing() as connection:
+                for number in range(1, migrations.latest() + 1):
+                    migrations.run(connection, number)
+        with self.file.reading() as connection:
+            migrations.check(connection)
+
+    def migrate(self) -> int:
+        """Brings the schema forward; answers its version. Raises ConfigurationError while a
+        dispatcher has the store."""
+        if self._open:
+            raise ConfigurationError("migrate with a store that is not open")
+        self.open(check=False)
+        self.lock.acquire({"migrate pid": os.getpid()})
+        try:
+            for number in range(1, migrations.latest() + 1):
+                with self.file.changing() as connection:
+                    migrations.run(connection, number)
+            with self.file.reading() as connection:
+                migrations.check(connection)
+                return migrations.version(connection)
+        finally:
+            self.lock.release()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one moment of the store."""
+        if not self._open:
+            self.open()
+        with self.file.reading() as connection:
+            yield connection
+
+    def peek(self) -> Peek:
+        """What changed lately."""
+        if not self._open:
+            self.open()
+        return self.file.peek()
+
+    @property
+    def writer(self) -> Writer:
+        """Raises Closed."""
+        writer = self._writer
+        if writer is None:
+            with self._gate:
+                self.open()
+                if self._writer is None:
+                    self._writer = Writer(self.file, self, self._committed)
+                writer = self._writer
+        return writer
+
+    def write(self, run: Callable[[Transaction], Any], *, rows: int = 1) -> Any:
+        """Runs a function in a transaction; answers its result after the commit."""
+        return self.writer.call(run, rows=rows)
+
+    def write_plain(self, run: Callable[[Transaction], Any], *, rows: int) -> Any:
+        """The same for one that raises, if at all, before it writes."""
+        return self.writer.submit(Job(run, rows=rows, guarded=False))
+
+    def checkpoint_if_nobody_does(self) -> None:
+        """Empties the WAL of a store without a dispatcher."""
+        if self.lock.held:
+            return
+        try:
+            self.lock.acquire({"checkpoint pid": os.getpid()})
+        except ConfigurationError:
+            return
+        try:
+            self.writer.between(self.file.checkpoint)
+        finally:
+            self.lock.release()
+
+    def close(self, timeout: float) -> None:
+        """Writes what was submitted, then ends. Twice is fine."""
+        with self._gate:
+            self._closed = True
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close(timeout)
+        with self._gate:
+            self.lock.release()
+            self.file.close()
+            self._open = False
+
+    def forget(self) -> None:
+        """In a forked child, before anything else runs there."""
+        keep_for_ever(self._writer)
+        self.file.forget()
+        self.lock.forget()
+        self.role_is_parents = self.role_is_parents or self.dispatcher is not None
+        self.dispatcher = self._writer = None
+        self._gate = threading.RLock()
+        self._open = False
+
+
+_processes: "weakref.WeakSet[StoreProcess]" = weakref.WeakSet()
+
+
+def _forget_in_child() -> None:
+    for process in list(_processes):
+        process.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

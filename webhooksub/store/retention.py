@@ -1,0 +1,142 @@
+"""Deleting what ended: at most a thousand rows in one transaction, oldest events first.
+
+An event is kept while anything of it waits: its outbox row, a delivery that is waiting or
+claimed. Of a fan-out larger than that the deliveries go first, in parts, the event last.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
+
+from ..events import DeliveryState
+from .queries import CLOCKS_DIFFER_MS
+from .schema import attempt, delivery, event, idempotency, outbox, subscription
+from .transaction import Transaction
+
+#: Rows deleted in one transaction, and events looked at.
+ROWS = 1_000
+
+_UNDER_WAY = (int(DeliveryState.WAITING), int(DeliveryState.CLAIMED))
+
+
+class Pruning:
+    """One run. Each call of :meth:`step` belongs into a transaction of its own."""
+
+    def __init__(self, older_than: int, now: int) -> None:
+        self.deleted = {"events": 0, "deliveries": 0, "attempts": 0, "keys": 0, "subscriptions": 0}
+        self._older_than, self._now = older_than, now
+        self._after = 0
+        self._steps: list[Callable[[Transaction], bool]] = [
+            self._events,
+            self._idempotency,
+            self._tombstones,
+        ]
+
+    def step(self, transaction: Transaction) -> bool:
+        """Deletes some rows. False: nothing is left to delete."""
+        while self._steps:
+            if self._steps[0](transaction):
+                return True
+            self._steps.pop(0)
+        return False
+
+    def _events(self, transaction: Transaction) -> bool:
+        connection = transaction.connection
+        page = connection.execute(
+            select(event.c.seq, event.c.published_at)
+            .where(event.c.seq > self._after)
+            .order_by(event.c.seq)
+            .limit(ROWS)
+        ).all()
+        if not page or page[0].published_at >= self._older_than + CLOCKS_DIFFER_MS:
+            return False
+        old = [row.seq for row in page if row.published_at < self._older_than]
+        kept = _kept(connection, old)
+        free = [seq for seq in old if seq not in kept]
+        whole = _that_fit(connection, free)
+        if free and not whole:
+            self._delete_part(transaction, free[0])
+            return True
+        for name, table, key in (
+            ("attempts", attempt, attempt.c.event_seq),
+            ("deliveries", delivery, delivery.c.event_seq),
+            ("events", event, event.c.seq),
+        ):
+            self._delete(name, transaction, table, key.in_(whole))
+        if len(whole) == len(free):
+            last = page[-1].seq
+            transaction.after.append(lambda: self._passed(last))
+        return True
+
+    def _passed(self, seq: int) -> None:
+        self._after = seq
+
+    def _delete_part(self, transaction: Transaction, seq: int) -> None:
+        """Of one event with more rows than a transaction may delete."""
+        left = ROWS
+        for name, table, key in (
+            ("attempts", attempt, attempt.c.seq),
+            ("deliveries", delivery, delivery.c.subscription_seq),
+        ):
+            mine = table.c.event_seq == seq
+            some = select(key).where(mine).limit(left)
+            left -= self._delete(name, transaction, table, mine, key.in_(some))
+
+    def _idempotency(self, transaction: Transaction) -> bool:
+        old = idempotency.c.expires_at <= self._now
+        keys = select(idempotency.c.root, idempotency.c.key).where(old).limit(ROWS)
+        found = transaction.connection.execute(keys).all()
+        for root, key in found:
+            mine = (idempotency.c.root == root, idempotency.c.key == key)
+            self._delete("keys", transaction, idempotency, *mine)
+        return bool(found)
+
+    def _tombstones(self, transaction: Transaction) -> bool:
+        """Subscriptions that ended so long ago, once none of their deliveries is left."""
+        rest = delivery.c.subscription_seq == subscription.c.seq
+        query = (
+            select(subscription.c.seq)
+            .where(subscription.c.deleted_at < self._older_than)
+            .where(~select(delivery.c.event_seq).where(rest).exists())
+            .limit(ROWS)
+        )
+        seqs = list(transaction.connection.execute(query).scalars())
+        self._delete("subscriptions", transaction, subscription, subscription.c.seq.in_(seqs))
+        return bool(seqs)
+
+    def _delete(
+        self, name: str, transaction: Transaction, table: Table, *where: ColumnElement[bool]
+    ) -> int:
+        deleted = transaction.connection.execute(delete(table).where(*where)).rowcount
+        transaction.after.append(lambda: self._deleted(name, deleted))
+        return deleted
+
+    def _deleted(self, name: str, count: int) -> None:
+        self.deleted[name] += count
+
+
+def _kept(connection: Connection, seqs: Sequence[int]) -> set[int]:
+    """Events of which something waits."""
+    queued = select(outbox.c.event_seq).where(outbox.c.event_seq.in_(seqs))
+    waiting = select(delivery.c.event_seq).where(
+        delivery.c.event_seq.in_(seqs), delivery.c.state.in_(_UNDER_WAY)
+    )
+    return set(connection.execute(queued.union(waiting)).scalars())
+
+
+def _that_fit(connection: Connection, seqs: Sequence[int]) -> list[int]:
+    """The first events that together have no more rows than one transaction deletes."""
+    rows: Counter[int] = Counter(seqs)
+    for table in (attempt, delivery):
+        of = table.c.event_seq
+        query = select(of, func.count()).where(of.in_(seqs)).group_by(of)
+        rows.update({seq: count for seq, count in connection.execute(query)})
+    left = ROWS
+    fit: list[int] = []
+    for seq in seqs:
+        left -= rows[seq]
+        if left < 0:
+            break
+        fit.append(seq)
+    return fit

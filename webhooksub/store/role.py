@@ -1,0 +1,225 @@
+"""The dispatcher's part of a store: what only the one process may do that delivers."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from .. import _core
+from ..config import StoreConfig
+from ..errors import ConfigurationError, Forked
+from . import deliveries, dispatchers, due, outbox
+from .base import DispatcherInfo, DueTuple, EventTuple
+from .groups import DueGroups, read_groups
+from .process import StoreProcess
+from .schema import outbox as outbox_table
+from .transaction import Transaction
+
+log = logging.getLogger("webhooksub")
+
+
+class DispatcherRole:
+    """Taken by :meth:`begin`, given back by :meth:`end`. Any thread."""
+
+    def __init__(
+        self, process: StoreProcess, config: StoreConfig, clock: Callable[[], int]
+    ) -> None:
+        self._process, self._config, self._clock = process, config, clock
+        self._room: Callable[[], int] | None = None
+        self._take: Callable[[list[EventTuple]], None] | None = None
+        self._wake: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self.groups = DueGroups()
+        self._backlog = deliveries.Backlog(self._config.waiting_per_subscription_max)
+        self._suspects = 0  # at most so many are free
+        self._suspect: int | None = None  # the one that we have
+        self._alone = True  # the next claim is for a suspect
+
+    @property
+    def refused(self) -> int:
+        """Deliveries that became dead because too many waited."""
+        return self._backlog.refused
+
+    # --- life ------------------------------------------------------------------------
+
+    def begin(self, info: DispatcherInfo) -> int:
+        """Raises ConfigurationError naming who has the role."""
+        self._check_fork()
+        with self._lock:
+            process = self._process
+            if process.dispatcher is not None:
+                raise ConfigurationError("this store has a dispatcher in this process already")
+            process.open()
+            now = self._clock()
+            started = datetime.fromtimestamp(now / 1_000, UTC).isoformat(timespec="seconds")
+            process.lock.acquire({"host": info.host, "pid": info.pid, "started": started})
+            try:
+                self._start_anew()
+                process.dispatcher = process.write(lambda t: self._begin(t, info, now))
+                process.writer.between(process.file.let_checkpoint)
+            except BaseException:
+                process.dispatcher = None
+                process.lock.release()
+                raise
+            assert process.dispatcher is not None
+            return process.dispatcher
+
+    def _begin(self, transaction: Transaction, info: DispatcherInfo, now: int) -> int:
+        most = self._config.quarantine_claims
+        seq = dispatchers.begin(transaction, info, quarantine_claims=most, now=now)
+        self._suspects = outbox.count_suspects(transaction)
+        return seq
+
+    def hand_over_to(
+        self,
+        room: Callable[[], int] | None,
+        take: Callable[[list[EventTuple]], None] | None,
+        wake: Callable[[], None] | None,
+    ) -> None:
+        self._room, self._take, self._wake = room, take, wake
+
+    def heartbeat(self) -> bool:
+        self._check_fork()
+        now = self._clock()
+        alive = self._process.write(lambda t: dispatchers.heartbeat(t, now))
+        return self._keep_if(alive)
+
+    def end(self) -> None:
+        with self._lock:
+            self._room = self._take = self._wake = None
+            process = self._process
+            if process.dispatcher is None:
+                return
+            now = self._clock()
+            try:
+                process.write(lambda t: dispatchers.end(t, now))
+                process.writer.between(lambda c: process.file.let_checkpoint(c, False))
+            finally:
+                process.dispatcher = None
+                process.lock.release()
+
+    def _keep_if(self, alive: bool) -> bool:
+        """Who was declared dead is handed nothing any more."""
+        if not alive:
+            self._room = self._take = None
+        return alive
+
+    def _check_fork(self) -> None:
+        if self._process.role_is_parents:
+            raise Forked("the dispatcher belongs to the parent process")
+
+    # --- hand-over -------------------------------------------------------------------
+
+    def room(self, transaction: Transaction) -> int:
+        """How many more events of this transaction may be ours at once."""
+        ask = self._room
+        if ask is None or not transaction.alive:
+            return 0
+        return max(0, ask() - len(transaction.handed))
+
+    def hand_over(self, transaction: Transaction) -> None:
+        """After the commit, on the writer's thread. What cannot be taken is free again."""
+        events, take = transaction.handed, self._take
+        if not events:
+            return
+        try:
+            if take is None:
+                raise ConfigurationError("nobody takes events any more")
+            take(events)
+        except Exception:
+            log.exception("%d events could not be handed over; they will be claimed", len(events))
+            self.release_events([event[0] for event in events])
+
+    def wake(self) -> None:
+        wake = self._wake
+        if wake is not None:
+            wake()
+
+    def next_due(self) -> int | None:
+        """From memory where it is known, else from the store."""
+        if self._process.dispatcher is not None and not self.groups.stale(self._process.peek()):
+            return self.groups.next_due()
+        with self._process.reading() as connection:
+            due_at = read_groups(connection, parked_only=False)
+        return min((at for group, at in due_at.items() if group > 0), default=None)
+
+    # --- work ------------------------------------------------------------------------
+
+    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
+        self._check_fork()
+        if not self._process.peek().events_free:
+            return []
+        claimed: list[tuple[EventTuple, int]] = self._process.write(
+            lambda t: self._claim_events(t, limit, max_bytes), rows=limit
+        )
+        return claimed
+
+    def _claim_events(
+        self, transaction: Transaction, limit: int, max_bytes: int
+    ) -> list[tuple[EventTuple, int]]:
+        if not transaction.alive or self._suspect_is_out(transaction):
+            return []
+        claimed: list[tuple[EventTuple, int]] = []
+        if self._suspects and self._alone:
+            claimed = outbox.claim_events(transaction, 1, max_bytes, alone=True)
+            self._suspects = self._suspects if claimed else 0
+            self._suspect = claimed[0][0][0] if claimed else None
+        if not claimed:
+            claimed = outbox.claim_events(transaction, limit, max_bytes, alone=False)
+        self._alone = self._suspect is None
+        return claimed
+
+    def _suspect_is_out(self, transaction: Transaction) -> bool:
+        """Ours, and neither settled nor released."""
+        if self._suspect is not None:
+            held = select(outbox_table.c.event_seq).where(
+                outbox_table.c.event_seq == self._suspect,
+                outbox_table.c.dispatcher == transaction.dispatcher,
+            )
+            if transaction.connection.execute(held).first() is not None:
+                return True
+            self._suspect = None
+        return False
+
+    def release_events(self, seqs: Sequence[int]) -> None:
+        self._check_fork()
+        self._process.write(lambda t: outbox.release_events(t, seqs), rows=len(seqs))
+
+    def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
+        self._check_fork()
+        now = self._clock()
+        at = self.groups.next_due()
+        if (at is None or at > now) and not self.groups.stale(self._process.peek()):
+            return []
+        claimed: list[DueTuple] = self._process.write(
+            lambda t: self._claim_due(t, per_origin, limit, now), rows=limit
+        )
+        return claimed
+
+    def _claim_due(
+        self, transaction: Transaction, per_origin: int, limit: int, now: int
+    ) -> list[DueTuple]:
+        if not transaction.alive:
+            return []
+        return due.claim_due(transaction, self.groups, per_origin=per_origin, limit=limit, now=now)
+
+    def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
+        self._check_fork()
+        at = self._clock() + delay_ms
+        self._process.write(lambda t: due.release_due(t, self.groups, rows, at), rows=len(rows))
+
+    def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]]) -> bool:
+        self._check_fork()
+        now = self._clock()
+        alive = self._process.write_plain(
+            lambda t: deliveries.settle(
+                t, reports, done, groups=self.groups, backlog=self._backlog, now=now
+            ),
+            rows=len(done) + (0 if reports is None else len(reports)),
+        )
+        return self._keep_if(alive)

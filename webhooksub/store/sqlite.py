@@ -1,0 +1,294 @@
+"""One SQLite file: how it is made, opened and written to.
+
+WAL, so that readers and one writer do not wait for each other; every write transaction is
+IMMEDIATE, because a deferred one fails at once when somebody else wrote since its first
+read. Nobody checkpoints but the writer of the process that holds the dispatcher's lock:
+before SQLite 3.51.3 two checkpointers could damage the file.
+"""
+
+import contextlib
+import ctypes
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import event as hooks
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import ConfigurationError, StoreUnavailable, WebhooksubError
+from .schema import PREFIX
+from .transaction import Transaction
+
+# A host's transaction may hold the file for so long; then we say that it did not answer.
+BUSY_TIMEOUT_MS = 10_000
+# RETURNING came with it.
+_OLDEST = (3, 35, 0)
+# The first without the bug that two checkpointers at once could hit (WAL reset).
+_WAL_RESET_FIXED = (3, 51, 3)
+# Pages in the WAL (16 MiB) at which its writer copies them into the file.
+_CHECKPOINT_PAGES = 4_000
+# The WAL is cut to this once it is empty.
+_WAL_BYTES_KEPT = 64 * 1024 * 1024
+# The writer's page cache, KiB: random index pages of a large store.
+_WRITER_CACHE_KIB = 16 * 1024
+_READERS, _READERS_AT_PEAK = 4, 12
+# Free pages are used again; past so many and a quarter of the file they are given back.
+_FREE_PAGES_KEPT = 1_000
+_INCREMENTAL = 2
+
+_FACTS = (
+    f"SELECT (SELECT seq FROM sqlite_sequence WHERE name = '{PREFIX}event'),"
+    f" (SELECT value FROM {PREFIX}meta WHERE key = 'subscription_rev'),"
+    f" (SELECT state FROM {PREFIX}dispatcher WHERE seq = ?)"
+)
+_ALIVE = 1
+_PEEK = (
+    f"SELECT (SELECT value FROM {PREFIX}meta WHERE key = 'subscription_rev'),"
+    f" (SELECT value FROM {PREFIX}meta WHERE key = 'replay_rev'),"
+    f" EXISTS (SELECT 1 FROM {PREFIX}outbox WHERE dispatcher IS NULL)"
+)
+
+
+class Peek(NamedTuple):
+    """What a dispatcher asks so often that it must cost nothing."""
+
+    subscription_rev: int
+    replay_rev: int
+    events_free: bool  # in the outbox there is something to claim
+
+
+class SqliteFile:
+    """The file of one process. After a fork the child makes its own."""
+
+    def __init__(self, url: str, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+        self.path = _path(url)
+        self._synchronous = synchronous
+        self._engine: Engine | None = None
+        self._peek_lock = threading.Lock()
+        self._peeker: sqlite3.Connection | None = None
+
+    # --- life ------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Makes the file (mode 0600) or checks a host's. Raises ConfigurationError."""
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer")
+        with translated():
+            self._create()
+            self._engine = create_engine(
+                f"sqlite:///{self.path}",
+                connect_args={"check_same_thread": False, "isolation_level": None},
+                pool_size=_READERS,
+                max_overflow=_READERS_AT_PEAK,
+            )
+            hooks.listen(self._engine, "connect", self._set_up)
+
+    def close(self) -> None:
+        """Twice is fine."""
+        with self._peek_lock:
+            self._drop_peeker()
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def forget(self) -> None:
+        """In a forked child: leaves the connections to the parent. :meth:`open` makes others."""
+        keep_for_ever((self._engine, self._peeker))
+        self._engine = self._peeker = None
+        self._peek_lock = threading.Lock()
+
+    def _create(self) -> None:
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(f"cannot open the database: {error}") from error
+        empty = os.fstat(fd).st_size == 0
+        os.close(fd)
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as raw:
+            raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            if empty:  # the order matters: WAL writes the first page
+                raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                raw.execute("PRAGMA journal_mode = WAL")
+            check_wal(raw)
+
+    def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
+        for setting in (
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            f"synchronous = {self._synchronous}",
+            "mmap_size = 0",  # a mapped file turns a disk error into a crash
+            "wal_autocheckpoint = 0",
+            "temp_store = MEMORY",
+        ):
+            raw.execute("PRAGMA " + setting)
+
+    # --- reading ---------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one moment of the store. Raises StoreUnavailable."""
+        with translated(), self._need_engine().connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    def peek(self) -> Peek:
+        """Raises StoreUnavailable. Five microseconds."""
+        with self._peek_lock, translated():
+            if self._peeker is None:
+                self._need_engine()
+                self._peeker = sqlite3.connect(
+                    self.path, isolation_level=None, check_same_thread=False
+                )
+                self._set_up(self._peeker, None)
+            try:
+                revision, replay_rev, free = self._peeker.execute(_PEEK).fetchone()
+            except sqlite3.Error:
+                self._drop_peeker()
+                raise
+            return Peek(int(revision), int(replay_rev), bool(free))
+
+    def _drop_peeker(self) -> None:
+        if self._peeker is not None:
+            self._peeker.close()
+            self._peeker = None
+
+    # --- writing, on the writer's thread ---------------------------------------------
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """One write transaction of the schema, committed unless the body raises."""
+        with translated(), self._need_engine().connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def connect_writer(self, *, checkpoints: bool) -> Connection:
+        """The connection for :meth:`begin`. `checkpoints`: it holds the dispatcher's lock."""
+        connection = self._need_engine().connect()
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        if checkpoints:
+            self.let_checkpoint(connection)
+        return connection
+
+    def let_checkpoint(self, connection: Connection, yes: bool = True) -> None:
+        """Whether commits of this connection copy a long WAL into the file."""
+        pages = _CHECKPOINT_PAGES if yes else 0
+        connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {pages}")
+        connection.exec_driver_sql(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+
+    def checkpoint(self, connection: Connection) -> None:
+        """Copies the whole WAL into the file and empties it, as far as readers let it."""
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+
+    def shrink(self, connection: Connection) -> None:
+        """Gives some free pages back to the file system."""
+        # As a script: the driver would execute one step of the statement, which is a page.
+        raw: Any = connection.connection.driver_connection
+        raw.executescript(f"PRAGMA incremental_vacuum({_FREE_PAGES_KEPT})")
+
+    def may_shrink(self) -> bool:
+        """There are many free pages, in a file that can give them back."""
+        with self.reading() as connection:
+            free, pages, mode = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("freelist_count", "page_count", "auto_vacuum")
+            )
+        return bool(mode == _INCREMENTAL and free >= max(_FREE_PAGES_KEPT, pages // 4))
+
+    def begin(self, connection: Connection, dispatcher: int | None) -> Transaction:
+        """Begins to write, and looks who is alive. Waits for other writers."""
+        cursor = connection.connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute(_FACTS, (dispatcher,))
+        [(seq, revision, state)] = cursor.fetchall()
+        alive = state == _ALIVE
+        return Transaction(connection, cursor, dispatcher, seq or 0, int(revision or 0), alive)
+
+    def commit(self, transaction: Transaction) -> None:
+        transaction.cursor.execute("COMMIT")
+
+    def disconnect_writer(self, connection: Connection) -> None:
+        """Ends the connection, and with it a transaction under way."""
+        with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
+            connection.invalidate()
+            connection.close()
+
+    # --- looking ---------------------------------------------------------------------
+
+    def facts(self) -> dict[str, Any]:
+        """What there is to know about the file and its library."""
+        with self.reading() as connection:
+            ask = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "page_count", "page_size", "freelist_count")
+            }
+            levels = {1: "NORMAL", 2: "FULL"}
+            level = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        mode = os.stat(self.path).st_mode & 0o777
+        return {
+            "path": self.path,
+            "sqlite_version": sqlite3.sqlite_version,
+            "wal_reset_bug": sqlite3.sqlite_version_info < _WAL_RESET_FIXED,
+            "journal_mode": ask["journal_mode"],
+            "synchronous": levels.get(level or 0, str(level)),
+            "file_mode": f"{mode:04o}",
+            "others_may_read": bool(mode & 0o077),
+            "bytes": ask["page_count"] * ask["page_size"],
+            "bytes_free": ask["freelist_count"] * ask["page_size"],
+            "wal_bytes": _size(self.path + "-wal"),
+        }
+
+    def _need_engine(self) -> Engine:
+        if self._engine is None:
+            raise StoreUnavailable("the database is not open")
+        return self._engine
+
+
+def check_wal(raw: Any) -> None:
+    """Raises ConfigurationError unless this DB-API connection's file is in WAL mode."""
+    (mode,) = raw.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        raise ConfigurationError(
+            f"the SQLite file is in journal mode {mode!r}: WAL is required, "
+            "which `PRAGMA journal_mode = WAL` sets once and for ever"
+        )
+
+
+def keep_for_ever(inherited: object) -> None:
+    """In a forked child: lets nothing of it be closed, not even when the child ends.
+
+    A closing connection would write to the file, and unlock it under the parent's feet.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Errors of the driver and of SQLAlchemy become StoreUnavailable."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> WebhooksubError:
+    """What a caller is told for an error of the database. No statement, no parameter."""
+    original = getattr(error, "orig", None) or error
+    return StoreUnavailable(f"the database failed: {original}")
+
+
+def _path(url: str) -> str:
+    database = make_url(url).database
+    if not database or database == ":memory:":
+        raise ConfigurationError("a SQLite store needs a file; use memory:// for none")
+    return os.path.abspath(database)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

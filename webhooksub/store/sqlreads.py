@@ -1,0 +1,97 @@
+"""What is asked of a store in a SQL database without changing it."""
+
+from collections.abc import Callable, Sequence
+
+from . import counters, outbox, queries, subscriptions
+from .base import AttemptRecord, DeliveryRecord, EventRecord, SubscriptionRecord
+from .process import StoreProcess
+from .role import DispatcherRole
+from .schema import subscription as subscription_table
+
+
+class SqlReads:
+    """The reading half of the store's face; each call sees one moment of it."""
+
+    _process: StoreProcess
+    _role: DispatcherRole
+    _clock: Callable[[], int]
+
+    def subscription(self, id: bytes) -> SubscriptionRecord | None:
+        with self._process.reading() as connection:
+            return subscriptions.find(connection, id, self._clock())
+
+    def subscriptions(
+        self,
+        *,
+        roots: Sequence[str] | None,
+        resource: str | None = None,
+        status: int | None = None,
+        owner: str | None = None,
+        brand_code: str | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[SubscriptionRecord]:
+        table = subscription_table.c
+        where = [table.seq > after, table.deleted_at.is_(None)]
+        if roots is not None:
+            where.append(table.root.in_(roots))
+        given = {"resource": resource, "status": status, "owner": owner, "brand_code": brand_code}
+        where += [table[name] == value for name, value in given.items() if value is not None]
+        with self._process.reading() as connection:
+            return subscriptions.read(connection, where, self._clock(), limit=limit)
+
+    def revision(self) -> int:
+        return self._process.peek().subscription_rev
+
+    def changes(self, since: int) -> tuple[int, list[SubscriptionRecord]]:
+        with self._process.reading() as connection:
+            revision = counters.read(connection, counters.SUBSCRIPTION_REV)
+            changed = [subscription_table.c.rev > since]
+            now = self._clock()
+            return revision, subscriptions.read(connection, changed, now, by_revision=True)
+
+    # --- looking ---------------------------------------------------------------------
+
+    def event(self, id: bytes) -> EventRecord | None:
+        with self._process.reading() as connection:
+            return queries.find_event(connection, id)
+
+    def deliveries(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        subscription: int | None = None,
+        event: int | None = None,
+        state: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        before: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[DeliveryRecord]:
+        with self._process.reading() as connection:
+            return queries.deliveries(
+                connection,
+                roots=roots,
+                subscription_seq=subscription,
+                event_seq=event,
+                state=state,
+                since=since,
+                until=until,
+                before=before,
+                limit=limit,
+            )
+
+    def attempts(self, event_seq: int, subscription_seq: int) -> list[AttemptRecord]:
+        with self._process.reading() as connection:
+            return queries.attempts(connection, event_seq, subscription_seq)
+
+    def stats(self) -> dict[str, int]:
+        with self._process.reading() as connection:
+            stats = queries.stats(connection, self._clock())
+        if not self._process.lock.taken():
+            stats["dispatchers_alive"] = 0
+        return stats | {"backlog_full": self._role.refused}
+
+    def quarantined(self, limit: int = 100) -> list[EventRecord]:
+        with self._process.reading() as connection:
+            return queries.read_events(connection, outbox.quarantined(connection, limit))

@@ -1,0 +1,249 @@
+"""The store in a SQL database: every call of the face, given to the module that knows it.
+
+Writes go through one thread (writer.py), reads through a few pooled connections. The same
+object serves publishers, who only write, and the one dispatcher that has the role.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from .. import _core
+from ..config import StoreConfig
+from . import joining, migrations, outbox, replay, secrets, subscriptions
+from .base import (
+    DispatcherInfo,
+    DueTuple,
+    EventRecord,
+    EventTuple,
+    NewEvent,
+    Published,
+    SubscriptionRecord,
+)
+from .gauge import Gauge
+from .process import StoreProcess
+from .retention import ROWS, Pruning
+from .role import DispatcherRole
+from .sqlite import translated
+from .sqlreads import SqlReads
+from .transaction import Transaction
+from .writer import Job
+
+log = logging.getLogger("webhooksub")
+
+# While pruning, a store that nobody dispatches from is checkpointed so often.
+_STEPS_PER_CHECKPOINT = 50
+
+
+class SqlStore(SqlReads):
+    """See :class:`webhooksub.store.base.Store`."""
+
+    durable = True
+
+    def __init__(self, url: str, config: StoreConfig, clock: Callable[[], int]) -> None:
+        """Raises ConfigurationError. Nothing is opened yet."""
+        self._config, self._clock = config, clock
+        self._process = StoreProcess(url, config, self._committed)
+        self._role = DispatcherRole(self._process, config, clock)
+        self._gauge = Gauge(config.outbox_rows_max, config.outbox_bytes_max)
+        self._watch = joining.CommitWatch(self.wake, self._wake_after_commit)
+        self.name = self._process.file.path
+
+    def open(self) -> None:
+        self._process.open()
+
+    def close(self, timeout: float = 10) -> None:
+        self._process.close(timeout)
+
+    def migrate(self) -> int:
+        """Brings the schema of a store that is not open forward; answers its version."""
+        return self._process.migrate()
+
+    def facts(self) -> dict[str, Any]:
+        facts = self._process.file.facts() | {"dispatcher": self._process.lock.holder()}
+        with self._process.reading() as connection:
+            facts["schema_version"] = migrations.version(connection)
+        return facts
+
+    def _committed(self, transaction: Transaction) -> None:
+        self._role.hand_over(transaction)
+
+    # --- publishing ------------------------------------------------------------------
+
+    def publish(self, events: Sequence[NewEvent]) -> list[Published]:
+        now = self._clock()
+
+        def run(transaction: Transaction) -> list[Published]:
+            self._gauge.admit(transaction.cursor, transaction.last_seq, events)
+            return outbox.write_events(
+                transaction,
+                events,
+                now=now,
+                idempotency_until=now + self._config.idempotency_ms,
+                room=self._role.room(transaction),
+            )
+
+        published: list[Published] = self._process.write_plain(run, rows=len(events))
+        return published
+
+    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> list[Published]:
+        self._process.open()
+        raw = joining.driver_connection(connection)
+        now = self._clock()
+        with self._process.reading() as reader:
+            self._gauge.admit(reader.connection.cursor(), joining.last_seq(reader), events)
+        with translated():
+            cursor = joining.join(raw, self._process.file.path)
+            published = joining.write_events(
+                cursor, events, now=now, idempotency_until=now + self._config.idempotency_ms
+            )
+        self._watch.watch(connection)
+        return published
+
+    def wake(self) -> None:
+        self._role.wake()
+
+    def _wake_after_commit(self) -> None:
+        """Called before a commit: our next transaction begins after it."""
+        if self._process.dispatcher is not None:
+            self._process.writer.post(Job(lambda t: t.after.append(self._role.wake)))
+
+    # --- the dispatcher's role -------------------------------------------------------
+
+    def begin_dispatching(self, dispatcher: DispatcherInfo) -> int:
+        seq = self._role.begin(dispatcher)
+        self._warn_of_plain_keys()
+        return seq
+
+    def hand_over_to(
+        self,
+        room: Callable[[], int] | None,
+        take: Callable[[list[EventTuple]], None] | None,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        self._role.hand_over_to(room, take, wake)
+
+    def heartbeat(self) -> bool:
+        return self._role.heartbeat()
+
+    def end_dispatching(self) -> None:
+        self._role.end()
+
+    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
+        return self._role.claim_events(limit, max_bytes)
+
+    def release_events(self, seqs: Sequence[int]) -> None:
+        self._role.release_events(seqs)
+
+    def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
+        return self._role.claim_due(per_origin, limit)
+
+    def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
+        self._role.release_due(rows, delay_ms)
+
+    def next_due(self) -> int | None:
+        return self._role.next_due()
+
+    def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
+        return self._role.settle(reports, done)
+
+    def _warn_of_plain_keys(self) -> None:
+        with self._process.reading() as connection:
+            if secrets.any_keys(connection):
+                log.warning(
+                    "integrity keys are stored as they are, protected by the mode of %s alone",
+                    self.name,
+                )
+
+    # --- subscriptions ---------------------------------------------------------------
+
+    def add_subscription(self, *, keys: Sequence[bytes] = (), **columns: Any) -> SubscriptionRecord:
+        now = self._clock()
+        added: SubscriptionRecord = self._process.write(
+            lambda t: subscriptions.add(t, columns, keys, now)
+        )
+        return added
+
+    def update_subscription(
+        self,
+        id: bytes,
+        changes: Mapping[str, Any],
+        *,
+        keys: Sequence[bytes] | None = None,
+        keys_overlap_ms: int = 0,
+        expected_rev: int | None = None,
+    ) -> SubscriptionRecord:
+        now = self._clock()
+        changed: SubscriptionRecord = self._process.write(
+            lambda t: subscriptions.change(
+                t,
+                id,
+                changes,
+                keys=keys,
+                keys_overlap_ms=keys_overlap_ms,
+                expected_rev=expected_rev,
+                now=now,
+            )
+        )
+        return changed
+
+    def delete_subscription(self, id: bytes) -> SubscriptionRecord:
+        now = self._clock()
+        deleted: SubscriptionRecord = self._process.write(
+            lambda t: subscriptions.delete(t, id, now)
+        )
+        while self._process.write(lambda t: subscriptions.cancel_waiting(t, deleted, now)):
+            pass
+        return deleted
+
+    def release_quarantined(self, seqs: Sequence[int]) -> int:
+        released: int = self._process.write(lambda t: outbox.release_quarantined(t, seqs))
+        self.wake()
+        return released
+
+    # --- replay and retention --------------------------------------------------------
+
+    def replay(self, deliveries: Sequence[tuple[int, int]]) -> int:
+        now, count = self._clock(), 0
+        for start in range(0, len(deliveries), replay.PAGE):
+            page = deliveries[start : start + replay.PAGE]
+            count += self._process.write(partial(replay.replay, rows=page, now=now))
+        self.wake()
+        return count
+
+    def replay_range(
+        self,
+        subscription_seq: int,
+        since_ms: int,
+        until_ms: int,
+        match: Callable[[EventRecord], bool],
+    ) -> int:
+        now, count = self._clock(), 0
+        after: int | None = 0
+        while after is not None:
+            with self._process.reading() as connection:
+                events, after = replay.events_between(
+                    connection, subscription_seq, since_ms, until_ms, after
+                )
+            seqs = [event.seq for event in events if match(event)]
+            if seqs:
+                again = partial(replay.replay_events, seqs=seqs, sub=subscription_seq, now=now)
+                count += self._process.write(again)
+        self.wake()
+        return count
+
+    def prune(
+        self, *, older_than_ms: int, progress: Callable[[dict[str, int]], None] | None = None
+    ) -> dict[str, int]:
+        pruning, steps = Pruning(older_than_ms, self._clock()), 0
+        while self._process.write(pruning.step, rows=ROWS):
+            steps += 1
+            if progress is not None:
+                progress(dict(pruning.deleted))
+            if steps % _STEPS_PER_CHECKPOINT == 0:
+                self._process.checkpoint_if_nobody_does()
+        while self._process.file.may_shrink():
+            self._process.writer.between(self._process.file.shrink)
+        self._process.checkpoint_if_nobody_does()
+        return dict(pruning.deleted)

@@ -1,0 +1,203 @@
+"""Subscriptions: written, changed, ended, and told to dispatchers by revision.
+
+`subscription_rev` in the meta table grows by one with every change, in the change's own
+transaction. A subscription remembers the revision of its creation, an event the one that
+its transaction saw: it is heard by subscriptions created at or before that. What was
+deleted stays as a tombstone, so that dispatchers hear of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import Conflict, NotFound
+from ..events import DeliveryState, Outcome, SubscriptionStatus
+from . import counters, secrets
+from .base import SubscriptionRecord
+from .schema import WAITING, delivery, origin, subscription
+from .transaction import Transaction
+
+# Rows cancelled in one transaction.
+_CANCELLED_AT_ONCE = 1_000
+_OWN = [c for c in subscription.c if c.name != "origin"]
+_CHANGEABLE = {c.name for c in _OWN} - {
+    "seq",
+    "id",
+    "created_at",
+    "updated_at",
+    "created_rev",
+    "rev",
+    "deleted_at",
+} | {"origin"}
+
+
+def bump(transaction: Transaction) -> int:
+    """The next revision, which is this transaction's from now on."""
+    transaction.revision += 1
+    counters.write(transaction.connection, counters.SUBSCRIPTION_REV, transaction.revision)
+    return transaction.revision
+
+
+def add(
+    transaction: Transaction, columns: Mapping[str, Any], keys: Sequence[bytes], now: int
+) -> SubscriptionRecord:
+    """Raises Conflict when the id is there."""
+    connection, revision = transaction.connection, bump(transaction)
+    values = dict(columns)
+    values["origin"] = _origin_seq(connection, columns["origin"])
+    values |= {"created_at": now, "updated_at": now, "created_rev": revision, "rev": revision}
+    try:
+        key = connection.execute(insert(subscription).values(values)).inserted_primary_key
+    except IntegrityError as error:
+        raise Conflict("a subscription with this id is there already") from error
+    assert key is not None
+    secrets.put_keys(connection, key[0], keys, old_until=None)
+    return _one(connection, subscription.c.seq == key[0], now)
+
+
+def change(
+    transaction: Transaction,
+    id_: bytes,
+    changes: Mapping[str, Any],
+    *,
+    keys: Sequence[bytes] | None,
+    keys_overlap_ms: int,
+    expected_rev: int | None,
+    now: int,
+) -> SubscriptionRecord:
+    """Raises NotFound; Conflict when `expected_rev` is not its revision any more."""
+    connection = transaction.connection
+    if unknown := changes.keys() - _CHANGEABLE:
+        raise ValueError(f"no such column: {', '.join(sorted(unknown))}")
+    seq, revision = _living(connection, id_)
+    if expected_rev is not None and expected_rev != revision:
+        raise Conflict("the subscription was changed since it was read")
+    values = {**changes, "updated_at": now, "rev": bump(transaction)}
+    if "origin" in changes:
+        values["origin"] = _origin_seq(connection, changes["origin"])
+    connection.execute(update(subscription).where(subscription.c.seq == seq).values(values))
+    if keys is not None:
+        old_until = now + keys_overlap_ms if keys and keys_overlap_ms else None
+        secrets.put_keys(connection, seq, keys, old_until=old_until)
+    return _one(connection, subscription.c.seq == seq, now)
+
+
+def delete(transaction: Transaction, id_: bytes, now: int) -> SubscriptionRecord:
+    """Leaves a tombstone without keys. Raises NotFound."""
+    connection = transaction.connection
+    seq, _ = _living(connection, id_)
+    connection.execute(
+        update(subscription)
+        .where(subscription.c.seq == seq)
+        .values(deleted_at=now, updated_at=now, rev=bump(transaction))
+    )
+    secrets.drop_keys(connection, seq)
+    return _one(connection, subscription.c.seq == seq, now)
+
+
+def cancel_waiting(transaction: Transaction, record: SubscriptionRecord, now: int) -> int:
+    """Some of the rows that wait for a deleted one become cancelled: 0 when none are left."""
+    groups = (record.origin_seq or 0, -record.seq)
+    mine = (
+        select(delivery.c.event_seq)
+        .where(WAITING, delivery.c.origin.in_(groups))
+        .where(delivery.c.subscription_seq == record.seq)
+        .limit(_CANCELLED_AT_ONCE)
+    )
+    return transaction.connection.execute(
+        update(delivery)
+        .where(delivery.c.subscription_seq == record.seq, delivery.c.event_seq.in_(mine), WAITING)
+        .values(
+            state=int(DeliveryState.CANCELLED),
+            outcome=int(Outcome.CANCELLED),
+            next_at=None,
+            updated_at=now,
+        )
+    ).rowcount
+
+
+def apply_change(transaction: Transaction, seq: int, word: str, outcome: int, now: int) -> None:
+    """What attempts did to a subscription: "failing", "recovered" or "disabled"."""
+    own = [subscription.c.seq == seq, subscription.c.deleted_at.is_(None)]
+    values: dict[str, Any]
+    if word == "failing":
+        own.append(subscription.c.failing_since.is_(None))
+        values = {"failing_since": now}
+    elif word == "recovered":
+        values = {"failing_since": None}
+    else:
+        own.append(subscription.c.status == int(SubscriptionStatus.ACTIVE))
+        values = {
+            "status": int(SubscriptionStatus.DISABLED),
+            "status_reason": Outcome(outcome).name.lower(),
+            "updated_at": now,
+            "rev": bump(transaction),
+        }
+    transaction.connection.execute(update(subscription).where(*own).values(values))
+
+
+# --- reading -------------------------------------------------------------------------
+
+
+def find(connection: Connection, id_: bytes, now: int) -> SubscriptionRecord | None:
+    found = read(connection, [subscription.c.id == id_], now)
+    return found[0] if found else None
+
+
+def read(
+    connection: Connection,
+    where: Iterable[ColumnElement[bool]],
+    now: int,
+    *,
+    by_revision: bool = False,
+    limit: int | None = None,
+) -> list[SubscriptionRecord]:
+    """Those of which all is true, with their keys, by seq or by revision."""
+    order = subscription.c.rev if by_revision else subscription.c.seq
+    chosen = select(subscription.c.seq).where(*where).order_by(order)
+    if limit is not None:
+        chosen = chosen.limit(limit)
+    keys = secrets.read_keys(connection, chosen, now)
+    rows = connection.execute(_rows(chosen).order_by(order))
+    return [_record(row, keys.get(row.seq, ())) for row in rows]
+
+
+def _rows(chosen: Select[tuple[int]]) -> Select[Any]:
+    columns = (*_OWN, origin.c.name, origin.c.seq.label("origin_seq"))
+    joined = subscription.outerjoin(origin, origin.c.seq == subscription.c.origin)
+    return select(*columns).select_from(joined).where(subscription.c.seq.in_(chosen))
+
+
+def _record(row: Any, keys: tuple[bytes, ...]) -> SubscriptionRecord:
+    own = {column.name: getattr(row, column.name) for column in _OWN}
+    return SubscriptionRecord(**own, origin=row.name, origin_seq=row.origin_seq, keys=keys)
+
+
+def _one(connection: Connection, where: ColumnElement[bool], now: int) -> SubscriptionRecord:
+    [record] = read(connection, [where], now)
+    return record
+
+
+def _living(connection: Connection, id_: bytes) -> tuple[int, int]:
+    query = select(subscription.c.seq, subscription.c.rev)
+    row = connection.execute(
+        query.where(subscription.c.id == id_, subscription.c.deleted_at.is_(None))
+    ).first()
+    if row is None:
+        raise NotFound("no such subscription")
+    return row.seq, row.rev
+
+
+def _origin_seq(connection: Connection, name: str | None) -> int | None:
+    if name is None:
+        return None
+    known: int | None = connection.execute(
+        select(origin.c.seq).where(origin.c.name == name)
+    ).scalar()
+    if known is not None:
+        return known
+    key = connection.execute(insert(origin).values(name=name)).inserted_primary_key
+    assert key is not None
+    return int(key[0])

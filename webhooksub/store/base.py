@@ -6,7 +6,7 @@ those of :mod:`webhooksub.events`. All times are UTC milliseconds, all ids 16 by
 `seq` is the store's own number of a row and is never used twice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -108,6 +108,20 @@ class SubscriptionRecord:
     origin: str | None
     origin_seq: int | None
     keys: tuple[bytes, ...] = field(repr=False)
+
+
+#: Columns that :meth:`Store.update_subscription` takes.
+CHANGEABLE = frozenset(
+    ("root", "owner", "resource", "action", "channel", "url", "origin", "socket_event")
+    + ("expires_at", "expires_text", "brand_code", "max_retries", "options")
+    + ("status", "status_reason", "failing_since")
+)
+
+
+def check_changeable(changes: Iterable[str]) -> None:
+    """Raises ValueError naming what is no such column."""
+    if unknown := set(changes) - CHANGEABLE:
+        raise ValueError(f"no column that can be changed: {', '.join(sorted(unknown))}")
 
 
 @dataclass(frozen=True, slots=True)

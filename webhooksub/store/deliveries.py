@@ -54,16 +54,17 @@ class Backlog:
         if self._counts is None or any(self._counts[s] + n > self.most for s, n in added.items()):
             self._count(transaction)
         assert self._counts is not None
-        full = {s for s, n in added.items() if self._counts[s] + n > self.most}
-        self._counts.update(added)
-        return [self._refuse(row) if row[_SUBSCRIPTION] in full else row for row in rows]
+        free = {s: max(0, self.most - self._counts[s]) for s in added}
+        self._counts.update({s: min(n, free[s]) for s, n in added.items()})
+        return [self._with_room(row, free) for row in rows]
 
-    def _refuse(self, row: Row) -> Row:
-        """A waiting row that there is no room for. The last ones of a settle fit no more."""
-        assert self._counts is not None
-        if row[_STATE] != _WAITING or self._counts[row[_SUBSCRIPTION]] <= self.most:
+    def _with_room(self, row: Row, free: dict[int, int]) -> Row:
+        """The row, dead when it should wait and there is no place left."""
+        if row[_STATE] != _WAITING:
             return row
-        self._counts[row[_SUBSCRIPTION]] -= 1
+        if free[row[_SUBSCRIPTION]]:
+            free[row[_SUBSCRIPTION]] -= 1
+            return row
         self.refused += 1
         dead = (_DEAD, *row[_STATE + 1 : _NEXT_AT], None, *row[_ORIGIN:_OUTCOME], _BACKLOG_FULL)
         return (*row[:_STATE], *dead, *row[_OUTCOME + 1 :])

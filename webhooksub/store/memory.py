@@ -241,7 +241,7 @@ class MemoryStore(MemoryReads):
         if not done:
             return
         outbox, events = self._outbox, self._events
-        seqs = [seq for (seq,) in done if seq in outbox]
+        seqs = list(outbox.keys() & {seq for (seq,) in done})
         size = sum([len(events[seq][0][5] or b"") for seq in seqs])
         for seq in seqs:
             del outbox[seq]

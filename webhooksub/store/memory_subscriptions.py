@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import Conflict, NotFound
 from ..events import DeliveryState, Outcome, SubscriptionStatus
-from .base import SubscriptionRecord
+from .base import SubscriptionRecord, check_changeable
 from .memory_waiting import Row, Waiting
 
 _FOR_EVER = 1 << 62
@@ -66,6 +66,7 @@ class MemorySubscriptions:
         keys_overlap_ms: int = 0,
         expected_rev: int | None = None,
     ) -> SubscriptionRecord:
+        check_changeable(changes)
         with self._lock:
             record = self._living(id)
             if expected_rev is not None and expected_rev != record.rev:

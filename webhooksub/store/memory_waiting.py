@@ -71,6 +71,8 @@ class Waiting:
         """Rows that are claimed now, and rows that ended instead."""
         claimed: list[Row] = []
         ended: list[Row] = []
+        for sub in [s for s in self._parked if subscriptions[s].expires_at <= now]:
+            self.unpark(sub)
         heaps = [heap for heap in self._heaps.values() if heap and heap[0][0] <= now]
         for heap in sorted(heaps, key=lambda heap: heap[0]):
             most = min(limit, len(claimed) + per_origin)

@@ -61,7 +61,7 @@ class StoreProcess:
 
     def _check_schema(self) -> None:
         with self.file.reading() as connection:
-            empty = migrations.version(connection) == 0
+            empty = migrations.version(connection) is None
         if empty:
             with self.file.changing() as connection:
                 for number in range(1, migrations.latest() + 1):
@@ -82,7 +82,7 @@ class StoreProcess:
                     migrations.run(connection, number)
             with self.file.reading() as connection:
                 migrations.check(connection)
-                return migrations.version(connection)
+                return migrations.latest()
         finally:
             self.lock.release()
 

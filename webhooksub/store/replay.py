@@ -7,7 +7,7 @@ anew that becomes an attempt, so that no history is lost.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from ..events import DeliveryState
 from . import counters
@@ -22,7 +22,7 @@ _UNDER_WAY = (_WAITING, int(DeliveryState.CLAIMED))
 PAGE = 1_000
 
 _one = (delivery.c.event_seq == bindparam("e"), delivery.c.subscription_seq == bindparam("s"))
-_over = delivery.c.state.not_in(_UNDER_WAY)
+_over = and_(*(delivery.c.state != code for code in _UNDER_WAY))
 _keep_success = insert(attempt).from_select(
     ["event_seq", "subscription_seq", "batch", "n", "started_at", "duration_ms"]
     + ["http_status", "outcome"],

@@ -38,7 +38,7 @@ class DispatcherRole:
         self._backlog = deliveries.Backlog(self._config.waiting_per_subscription_max)
         self._suspects = 0  # at most so many are free
         self._suspect: int | None = None  # the one that we have
-        self._alone = True  # the next claim is for a suspect
+        self._alone = True  # suspects and others take turns
 
     @property
     def refused(self) -> int:
@@ -165,12 +165,15 @@ class DispatcherRole:
         if not transaction.alive or self._suspect_is_out(transaction):
             return []
         claimed: list[tuple[EventTuple, int]] = []
-        if self._suspects and self._alone:
-            claimed = outbox.claim_events(transaction, 1, max_bytes, alone=True)
-            self._suspects = self._suspects if claimed else 0
-            self._suspect = claimed[0][0][0] if claimed else None
-        if not claimed:
-            claimed = outbox.claim_events(transaction, limit, max_bytes, alone=False)
+        for alone in (True, False) if self._alone else (False, True):
+            if alone and not self._suspects:
+                continue
+            claimed = outbox.claim_events(transaction, limit, max_bytes, alone=alone)
+            if alone:
+                self._suspects = self._suspects if claimed else 0
+                self._suspect = claimed[0][0][0] if claimed else None
+            if claimed:
+                break
         self._alone = self._suspect is None
         return claimed
 

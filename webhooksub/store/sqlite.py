@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy import event as hooks
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import ConfigurationError, StoreUnavailable, WebhooksubError
 from .schema import PREFIX
@@ -45,6 +46,8 @@ _FACTS = (
     f" (SELECT value FROM {PREFIX}meta WHERE key = 'subscription_rev'),"
     f" (SELECT state FROM {PREFIX}dispatcher WHERE seq = ?)"
 )
+#: What the database raises when it does not answer, or refuses.
+FAILURES = (DBAPIError, PoolTimeout, sqlite3.Error)
 _ALIVE = 1
 _PEEK = (
     f"SELECT (SELECT value FROM {PREFIX}meta WHERE key = 'subscription_rev'),"
@@ -267,10 +270,10 @@ def keep_for_ever(inherited: object) -> None:
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Errors of the driver and of SQLAlchemy become StoreUnavailable."""
+    """Errors of the database become StoreUnavailable; our own defects stay what they are."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except FAILURES as error:
         raise unavailable(error) from error
 
 

@@ -15,22 +15,13 @@ from sqlalchemy.exc import IntegrityError
 from ..errors import Conflict, NotFound
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from . import counters, secrets
-from .base import SubscriptionRecord
+from .base import SubscriptionRecord, check_changeable
 from .schema import WAITING, delivery, origin, subscription
 from .transaction import Transaction
 
 # Rows cancelled in one transaction.
 _CANCELLED_AT_ONCE = 1_000
 _OWN = [c for c in subscription.c if c.name != "origin"]
-_CHANGEABLE = {c.name for c in _OWN} - {
-    "seq",
-    "id",
-    "created_at",
-    "updated_at",
-    "created_rev",
-    "rev",
-    "deleted_at",
-} | {"origin"}
 
 
 def bump(transaction: Transaction) -> int:
@@ -68,9 +59,8 @@ def change(
     now: int,
 ) -> SubscriptionRecord:
     """Raises NotFound; Conflict when `expected_rev` is not its revision any more."""
+    check_changeable(changes)
     connection = transaction.connection
-    if unknown := changes.keys() - _CHANGEABLE:
-        raise ValueError(f"no such column: {', '.join(sorted(unknown))}")
     seq, revision = _living(connection, id_)
     if expected_rev is not None and expected_rev != revision:
         raise Conflict("the subscription was changed since it was read")

@@ -16,10 +16,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import Closed, WebhooksubError
-from .sqlite import SqliteFile, unavailable
+from .sqlite import FAILURES, SqliteFile, unavailable
 from .transaction import Transaction
 
 log = logging.getLogger("webhooksub")
@@ -166,7 +165,7 @@ class Writer:
             self._commit_group(jobs)
         except _NotBegun as error:
             for job in jobs:
-                job.fail(unavailable(error.reason))
+                job.fail(_told(error.reason))
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0].fail(_told(error))
@@ -241,8 +240,4 @@ def _run_job(job: Job, transaction: Transaction) -> Any:
 
 
 def _told(error: Exception) -> BaseException:
-    if isinstance(error, WebhooksubError):
-        return error
-    if isinstance(error, SQLAlchemyError) or type(error).__module__ == "sqlite3":
-        return unavailable(error)
-    return error
+    return unavailable(error) if isinstance(error, FAILURES) else error

@@ -22,16 +22,16 @@ def latest() -> int:
     return len(STEPS)
 
 
-def version(connection: Connection) -> int:
-    """The store's version; 0 when it has no schema yet."""
+def version(connection: Connection) -> int | None:
+    """The store's version; None when it has no schema yet."""
     if not inspect(connection).has_table(meta.name):
-        return 0
+        return None
     return _number(connection, "schema_version")
 
 
 def check(connection: Connection) -> None:
     """Raises ConfigurationError unless this code may use the store."""
-    found = version(connection)
+    found = version(connection) or 0
     if found < latest():
         raise ConfigurationError(
             f"the store's schema has version {found}, this webhooksub needs {latest()}: "
@@ -46,7 +46,7 @@ def check(connection: Connection) -> None:
 
 def run(connection: Connection, number: int) -> None:
     """Step `number`, in the caller's transaction; nothing when the store is as far."""
-    if version(connection) >= number:
+    if (version(connection) or 0) >= number:
         return
     step = STEPS[number - 1]
     step.upgrade(connection)

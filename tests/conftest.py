@@ -1,0 +1,182 @@
+"""What the tests of stores share: a clock that stands still, rows to write, both stores."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webhooksub.config import Config
+from webhooksub.events import DeliveryState, Outcome, SubscriptionStatus
+from webhooksub.store import Store, open_store
+from webhooksub.store.base import DispatcherInfo, NewEvent, SubscriptionRecord
+
+ROOT = "tenant/acme"
+DAY = 86_400_000
+
+
+class Clock:
+    """UTC milliseconds that move only when told to."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, ms: int) -> None:
+        self.now += ms
+
+
+@dataclass
+class GivenReports:
+    """Rows as the C core's Reports gives them, written down by hand."""
+
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    tried: list[tuple[Any, ...]] = field(default_factory=list)
+    ended: list[tuple[int]] = field(default_factory=list)
+    changed: list[tuple[int, str, int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def deliveries(self, now_ms: int) -> list[tuple[Any, ...]]:
+        return list(self.rows)
+
+    def attempts(self, now_ms: int) -> list[tuple[Any, ...]]:
+        return list(self.tried)
+
+    def done(self) -> list[tuple[int]]:
+        return list(self.ended)
+
+    def subscriptions(self) -> list[tuple[int, str, int]]:
+        return list(self.changed)
+
+
+class Kit:
+    """Makes rows, and stores to put them in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.folder = folder
+        self.made: list[Store] = []
+        self._numbers = count(1)
+
+    def store(self, url: str = "", **settings: Any) -> Store:
+        """An open store; on the same file every time unless `url` names another."""
+        config = Config.of(**settings).store
+        store = open_store(url or f"sqlite:///{self.path}", config, self.clock)
+        self.made.append(store)
+        store.open()
+        return store
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "hooks.db"
+
+    def id(self) -> bytes:
+        """Like a UUIDv7: the time first."""
+        return self.clock.now.to_bytes(6, "big") + next(self._numbers).to_bytes(10, "big")
+
+    def event(self, n: int | str = 1, *, root: str = ROOT, **fields: Any) -> NewEvent:
+        paths = (f"{root}/sidedrawer/s1/record/r{n}",)
+        given = {"open_id": None, "data": b'{"n":1}', "action": 2, "paths": paths, "root": root}
+        return NewEvent(id=self.id(), **(given | fields))
+
+    def events(self, many: int, **fields: Any) -> list[NewEvent]:
+        return [self.event(n, **fields) for n in range(many)]
+
+    def subscribe(self, store: Store, host: str = "one", **fields: Any) -> SubscriptionRecord:
+        given: dict[str, Any] = {
+            "id": self.id(),
+            "root": ROOT,
+            "owner": "ann",
+            "resource": f"{ROOT}/sidedrawer/s1/record",
+            "action": 4,
+            "channel": 1,
+            "url": f"https://{host}.example/hook",
+            "socket_event": None,
+            "expires_at": self.clock.now + DAY,
+            "expires_text": "2029-07-07T14:40:40-03:00",
+            "brand_code": None,
+            "max_retries": None,
+            "options": "{}",
+            "status": int(SubscriptionStatus.ACTIVE),
+            "origin": f"https://{host}.example:443",
+            "keys": (b"k" * 32,),
+        }
+        return store.add_subscription(**(given | fields))
+
+    def info(self, host: str = "here") -> DispatcherInfo:
+        return DispatcherInfo(self.id(), host, os.getpid(), "0.1")
+
+    # --- reports -----------------------------------------------------------------------
+
+    def delivered(
+        self, pairs: Sequence[tuple[int, SubscriptionRecord]], *, attempts: int = 1
+    ) -> GivenReports:
+        """Successes that end their events."""
+        rows = [self._row(e, s, DeliveryState.DELIVERED, attempts, 200) for e, s in pairs]
+        return GivenReports(rows, [], [(e,) for e, _ in pairs])
+
+    def failed(
+        self, event: int, sub: SubscriptionRecord, *, delay: int = 1_000, attempts: int = 1
+    ) -> GivenReports:
+        """A failure that will be tried again, and ends its event's fan-out."""
+        at = self.clock.now + delay
+        row = self._row(event, sub, DeliveryState.WAITING, attempts, 500, next_at=at)
+        tried = (event, sub.seq, None, attempts, self.clock.now, 12, 500, 2, "192.0.2.1", b"no")
+        return GivenReports([row], [tried], [(event,)])
+
+    def ended(self, event: int, sub: SubscriptionRecord, state: DeliveryState) -> GivenReports:
+        return GivenReports([self._row(event, sub, state, 1, 500)], [], [(event,)])
+
+    def spilled(self, pairs: Sequence[tuple[int, SubscriptionRecord]]) -> GivenReports:
+        """Never attempted, due now."""
+        now = self.clock.now
+        rows = [
+            self._row(e, s, DeliveryState.WAITING, 0, None, next_at=now, outcome=Outcome.SPILLED)
+            for e, s in pairs
+        ]
+        return GivenReports(rows, [], [(e,) for e, _ in pairs])
+
+    def _row(
+        self,
+        event: int,
+        sub: SubscriptionRecord,
+        state: DeliveryState,
+        attempts: int,
+        status: int | None,
+        *,
+        next_at: int | None = None,
+        outcome: Outcome | None = None,
+    ) -> tuple[Any, ...]:
+        if outcome is None:
+            outcome = Outcome.SUCCESS if status == 200 else Outcome.HTTP_ERROR
+        origin = sub.origin_seq or 0
+        measured = (None, status, int(outcome), 12, self.clock.now)
+        return (event, sub.seq, int(state), attempts, next_at, origin, *measured)
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Iterator[Kit]:
+    made = Kit(tmp_path)
+    yield made
+    for store in made.made:
+        store.close(timeout=5)
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def store(request: pytest.FixtureRequest, kit: Kit) -> Store:
+    """An open store of either kind, without a dispatcher."""
+    return kit.store("memory://" if request.param == "memory" else "")
+
+
+@pytest.fixture
+def dispatching(store: Store, kit: Kit) -> Store:
+    """The same, with the dispatcher's role."""
+    store.begin_dispatching(kit.info())
+    return store

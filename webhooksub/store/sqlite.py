@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy import event as hooks
@@ -215,6 +215,9 @@ class SqliteFile:
 
     def disconnect_writer(self, connection: Connection) -> None:
         """Ends the connection, and with it a transaction under way."""
+        with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
+            # Closing alone would leave the transaction open until the last cursor is gone.
+            cast(sqlite3.Connection, connection.connection.driver_connection).rollback()
         with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
             connection.invalidate()
             connection.close()

@@ -40,6 +40,7 @@ if not free_threaded:
     macros.append(("Py_LIMITED_API", "0x030B0000"))
 if sabotage:
     macros.append(("WHS_SABOTAGE_" + sabotage.replace("-", "_"), None))
+    macros.append(("WHS_SABOTAGE", f'"{sabotage}"'))
 
 setup(
     ext_modules=[
@@ -47,11 +48,12 @@ setup(
             "webhooksub._core",
             sources=sorted(glob("csrc/core/*.c") + glob("csrc/binding/*.c")),
             depends=glob("csrc/*/*.h"),
-            include_dirs=["csrc/core"],
+            include_dirs=["csrc/core", "csrc/binding"],
             define_macros=macros,
             extra_compile_args=[
                 "-std=c11",
                 "-fvisibility=hidden",
+                "-pthread",
                 *(["-O0", "-g3", "-UNDEBUG"] if debug else ["-O2"]),
                 *pkg_config("--cflags"),
             ],

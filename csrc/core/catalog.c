@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "alloc.h"
+#include "event.h"
 #include "nearest.h"
 #include "trie.h"
 
@@ -464,5 +465,24 @@ whs_catalog_locate(const struct whs_catalog *catalog, struct whs_slice path,
         if (catalog->entity_patterns[entity].segments[i].is_parameter)
             out->values[parameter++] = segments[i].text;
     out->root = cut_root(path, out->values[0]);
+    return WHS_OK;
+}
+
+enum whs_status
+whs_catalog_locate_event(const struct whs_catalog *catalog,
+                         const struct whs_slice *paths, size_t count,
+                         struct whs_entity *out, struct whs_error *err)
+{
+    if (count == 0 || count > WHS_EVENT_PATHS_MAX)
+        return whs_error_set(err, WHS_INVALID, "an event has 1 to %d paths",
+                             WHS_EVENT_PATHS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        enum whs_status status = whs_catalog_locate(catalog, paths[i], &out[i], err);
+        if (status != WHS_OK)
+            return status;
+        if (!whs_slice_equal(out[i].root, out[0].root))
+            return whs_error_set(err, WHS_INVALID,
+                                 "all paths of an event share one root");
+    }
     return WHS_OK;
 }

@@ -108,6 +108,13 @@ WHS_CHECK enum whs_status whs_catalog_locate(const struct whs_catalog *catalog,
                                              struct whs_entity *out,
                                              struct whs_error *err);
 
+/* All paths of one event, each located. WHS_INVALID also when they are none or more
+ * than WHS_EVENT_PATHS_MAX, or do not share one root. `out` holds `count`. */
+WHS_CHECK enum whs_status whs_catalog_locate_event(const struct whs_catalog *catalog,
+                                                   const struct whs_slice *paths,
+                                                   size_t count, struct whs_entity *out,
+                                                   struct whs_error *err);
+
 /* Which rows cover an entity template, and with which of its values. */
 struct whs_cover {
     uint16_t row;

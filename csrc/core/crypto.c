@@ -168,3 +168,9 @@ whs_hex_encode(const uint8_t *bytes, size_t len, char *out)
     }
     out[2 * len] = '\0';
 }
+
+const char *
+whs_crypto_library_version(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}

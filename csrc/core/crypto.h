@@ -32,4 +32,7 @@ bool whs_base64_decode(struct whs_slice text, uint8_t *out, size_t cap, size_t *
 /* Lower case; `out` holds 2 * len + 1. */
 void whs_hex_encode(const uint8_t *bytes, size_t len, char *out);
 
+/* "OpenSSL 3.0.13 …". Static. */
+const char *whs_crypto_library_version(void);
+
 #endif

@@ -136,6 +136,12 @@ is_forbidden(struct whs_slice name)
     return false;
 }
 
+bool
+whs_header_name_is_free(struct whs_slice name)
+{
+    return is_token(name) && !is_forbidden(name);
+}
+
 static bool
 is_field_value(struct whs_slice value)
 {

@@ -26,6 +26,11 @@ struct whs_delivery_options {
     size_t header_count;
 };
 
+/* An RFC 9110 token that neither the connection, the message nor another of our headers
+ * uses: fit for a subscription's own header, and for integrityHash under another name.
+ */
+bool whs_header_name_is_free(struct whs_slice name);
+
 /* Adds every mistake to `errors`; `document` is the parsed object. */
 void whs_delivery_options_read(const struct whs_json *document,
                                struct whs_delivery_options *out,

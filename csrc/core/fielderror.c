@@ -87,3 +87,20 @@ whs_field_errors_add(struct whs_field_errors *errors, struct whs_slice field,
     }
     errors->items[errors->len++] = item;
 }
+
+void
+whs_field_errors_drop_required(struct whs_field_errors *errors, size_t from)
+{
+    size_t kept = from;
+    for (size_t i = from; i < errors->len; i++) {
+        bool told = false;
+        for (size_t j = 0; j < from && !told; j++)
+            told = strcmp(errors->items[i].field, errors->items[j].field) == 0;
+        if (told && strcmp(errors->items[i].code, "required") == 0) {
+            whs_field_error_fini(&errors->items[i]);
+        } else {
+            errors->items[kept++] = errors->items[i];
+        }
+    }
+    errors->len = kept;
+}

@@ -38,4 +38,8 @@ void whs_field_errors_add(struct whs_field_errors *errors, struct whs_slice fiel
                           const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* A field that was told of among the first `from` is not missing as well: drops later
+ * mistakes "required" of the same fields. */
+void whs_field_errors_drop_required(struct whs_field_errors *errors, size_t from);
+
 #endif

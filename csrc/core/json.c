@@ -345,8 +345,8 @@ check_tree(const cJSON *item, struct whs_error *err)
 
 static pthread_once_t hooked = PTHREAD_ONCE_INIT;
 
-/* Everybody in the process shares cJSON's hooks: ours end in malloc and free, so that it
- * does not matter to anybody else. */
+/* Everybody in the process shares cJSON's hooks: ours end in malloc and free, so that
+ * it does not matter to anybody else. */
 static void
 install_hooks(void)
 {
@@ -469,4 +469,10 @@ whs_json_append_string(struct whs_buf *buf, struct whs_slice text)
     }
     whs_buf_append(buf, text.ptr + from, text.len - from);
     whs_buf_append_char(buf, '"');
+}
+
+const char *
+whs_json_library_version(void)
+{
+    return cJSON_Version();
 }

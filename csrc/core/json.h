@@ -45,8 +45,7 @@ WHS_CHECK enum whs_status whs_json_check(struct whs_slice text, unsigned depth_m
                                          struct whs_error *err);
 
 /* Returns owned; whs_json_free. WHS_INVALID, WHS_NO_MEMORY. */
-WHS_CHECK enum whs_status whs_json_parse(struct whs_slice text,
-                                         struct whs_json **out,
+WHS_CHECK enum whs_status whs_json_parse(struct whs_slice text, struct whs_json **out,
                                          struct whs_error *err);
 void whs_json_free(struct whs_json *document);
 
@@ -63,5 +62,8 @@ struct whs_slice whs_json_key(const struct whs_json *node);
 
 /* Appends a quoted JSON string. `text` must be UTF-8. */
 void whs_json_append_string(struct whs_buf *buf, struct whs_slice text);
+
+/* cJSON's version. Static. */
+const char *whs_json_library_version(void);
 
 #endif

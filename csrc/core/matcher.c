@@ -461,25 +461,6 @@ match_path(struct match_run *run)
     return true;
 }
 
-static enum whs_status
-locate_paths(const struct whs_matcher *matcher, const struct whs_slice *paths,
-             size_t path_count, struct whs_entity *out, struct whs_error *err)
-{
-    if (path_count == 0 || path_count > WHS_EVENT_PATHS_MAX)
-        return whs_error_set(err, WHS_INVALID, "an event has 1 to %d paths",
-                             WHS_EVENT_PATHS_MAX);
-    for (size_t i = 0; i < path_count; i++) {
-        enum whs_status status =
-            whs_catalog_locate(matcher->catalog, paths[i], &out[i], err);
-        if (status != WHS_OK)
-            return status;
-        if (!whs_slice_equal(out[i].root, out[0].root))
-            return whs_error_set(err, WHS_INVALID,
-                                 "all paths of an event share one root");
-    }
-    return WHS_OK;
-}
-
 enum whs_status
 whs_matcher_match(struct whs_matcher *matcher, const struct whs_slice *paths,
                   size_t path_count, enum whs_action action, int64_t revision,
@@ -492,8 +473,8 @@ whs_matcher_match(struct whs_matcher *matcher, const struct whs_slice *paths,
     if (action < WHS_ACTION_CREATE || action > WHS_ACTION_DELETE)
         return whs_error_set(err, WHS_INVALID,
                              "an event is a create, an update or a delete");
-    enum whs_status status =
-        locate_paths(matcher, paths, path_count, run.entities, err);
+    enum whs_status status = whs_catalog_locate_event(matcher->catalog, paths,
+                                                      path_count, run.entities, err);
     if (status != WHS_OK)
         return status;
     run.matcher = matcher;

@@ -242,3 +242,13 @@ whs_report_queue_wake(struct whs_report_queue *queue)
     pthread_cond_broadcast(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
 }
+
+bool
+whs_report_is_attempt(const struct whs_report *report,
+                      const struct whs_reported *reported)
+{
+    if (report->started_at_ms == 0)
+        return false;
+    return report->outcome != WHS_OUTCOME_SUCCESS || reported->attempts > 1 ||
+           reported->claimed_row;
+}

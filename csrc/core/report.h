@@ -53,6 +53,11 @@ struct whs_report {
     struct whs_reported deliveries[];
 };
 
+/* Does this one get a row among the attempts? Failures do, and everything about a
+ * delivery that has a history; a success at the first try lives in its delivery row. */
+bool whs_report_is_attempt(const struct whs_report *report,
+                           const struct whs_reported *reported);
+
 struct whs_report_queue;
 
 /* `slots` reports may be reserved or unsettled at once. NULL: no memory. */

@@ -193,24 +193,6 @@ read_document(struct reading *r, const struct whs_json *document)
     }
 }
 
-/* A field of the wrong type was told of already: it is not missing as well. */
-static void
-drop_false_requirements(struct whs_field_errors *errors, size_t from)
-{
-    size_t kept = from;
-    for (size_t i = from; i < errors->len; i++) {
-        bool told = false;
-        for (size_t j = 0; j < from && !told; j++)
-            told = strcmp(errors->items[i].field, errors->items[j].field) == 0;
-        if (told && strcmp(errors->items[i].code, "required") == 0) {
-            whs_field_error_fini(&errors->items[i]);
-        } else {
-            errors->items[kept++] = errors->items[i];
-        }
-    }
-    errors->len = kept;
-}
-
 enum whs_status
 whs_subscription_parse(struct whs_slice json,
                        const struct whs_subscription_rules *rules,
@@ -236,7 +218,7 @@ whs_subscription_parse(struct whs_slice json,
         status = r.delivery.failed
                      ? WHS_NO_MEMORY
                      : whs_subscription_build(&r.draft, rules, out, errors, warnings);
-        drop_false_requirements(errors, told);
+        whs_field_errors_drop_required(errors, told);
     }
     if (key_change)
         *key_change = r.key_change;

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Engine: the delivering part as Python sees it. The only place where the binding lets
+ * go of the GIL: around whatever waits. The engine thread never needs it.
+ */
+#include "engine.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "convert.h"
+#include "engine_events.h"
+#include "engine_options.h"
+#include "errors.h"
+#include "types.h"
+
+/* What push() answers instead of a number of matches. */
+#define PUSHED_UNRESOLVED (-1)
+#define PUSHED_FULL (-2)
+
+/* --- Engines that are alive, to be closed before the interpreter ends: a thread that
+ * still delivers must not meet the end of OpenSSL. Under the mutex. --- */
+
+static pthread_mutex_t alive_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct engine_object alive = {.next = &alive, .previous = &alive};
+
+static void
+enter_alive(struct engine_object *self)
+{
+    pthread_mutex_lock(&alive_lock);
+    self->next = alive.next;
+    self->previous = &alive;
+    self->next->previous = self;
+    alive.next = self;
+    pthread_mutex_unlock(&alive_lock);
+}
+
+static void
+leave_alive(struct engine_object *self)
+{
+    pthread_mutex_lock(&alive_lock);
+    self->next->previous = self->previous;
+    self->previous->next = self->next;
+    pthread_mutex_unlock(&alive_lock);
+}
+
+static PyObject *
+close_all(PyObject *module, PyObject *ignored)
+{
+    (void)module;
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(&alive_lock);
+    for (struct engine_object *e = alive.next; e != &alive; e = e->next)
+        whs_engine_close(e->engine, 0);
+    pthread_mutex_unlock(&alive_lock);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
+/* --- Life. --- */
+
+static struct engine_object *
+object_of(PyObject *self)
+{
+    return (struct engine_object *)self;
+}
+
+static struct whs_engine *
+engine_of(PyObject *self)
+{
+    return object_of(self)->engine;
+}
+
+/* Taken by whs_engine_create. */
+static struct whs_engine *
+create(struct state *state, PyObject *catalog, const struct engine_options *options)
+{
+    struct whs_transport *transport;
+    struct whs_engine *engine = NULL;
+    struct whs_error err = {0};
+    struct whs_trust *trust = engine_options_trust(state, options);
+    if (!trust)
+        return NULL;
+    enum whs_status status =
+        whs_transport_curl_create(&options->curl, trust, &transport, &err);
+    if (status == WHS_OK)
+        status = whs_engine_create(&options->engine,
+                                   ((struct catalog_object *)catalog)->catalog,
+                                   transport, &engine, &err);
+    if (status != WHS_OK)
+        raise_status(state, status, "config", &err);
+    return engine;
+}
+
+static PyObject *
+Engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"catalog", "config", NULL};
+    struct state *state = state_of_type(type);
+    PyObject *catalog, *config, *self = NULL;
+    struct engine_options options;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &catalog, &config) ||
+        !check_type(catalog, state->catalog_type, "Catalog"))
+        return NULL;
+    struct whs_engine *engine = NULL;
+    if (engine_options_read(state, config, &options))
+        engine = create(state, catalog, &options);
+    engine_options_fini(&options);
+    if (!engine)
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    self = allocate(type, 0);
+    if (!self) {
+        whs_engine_destroy(engine);
+        return NULL;
+    }
+    object_of(self)->engine = engine;
+    enter_alive(object_of(self));
+    return self;
+}
+
+static void
+Engine_dealloc(PyObject *self)
+{
+    if (engine_of(self)) {
+        leave_alive(object_of(self));
+        Py_BEGIN_ALLOW_THREADS whs_engine_destroy(engine_of(self));
+        Py_END_ALLOW_THREADS
+    }
+    free_object(self);
+}
+
+static PyObject *
+Engine_start(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    struct whs_error err = {0};
+    enum whs_status status;
+    Py_BEGIN_ALLOW_THREADS status = whs_engine_start(engine_of(self), &err);
+    Py_END_ALLOW_THREADS if (status != WHS_OK) return raise_status(state_of(self),
+                                                                   status, NULL, &err);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Engine_close(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"grace_ms", NULL};
+    int grace_ms = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i", names, &grace_ms))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS whs_engine_close(engine_of(self), grace_ms);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
+/* --- Subscriptions. --- */
+
+static struct whs_subscriber *
+subscriber_from(struct state *state, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {
+        "seq",          "id",   "origin_seq",       "created_revision",
+        "subscription", "keys", "failing_since_ms", NULL};
+    long long seq, origin_seq, created_revision, failing_since = 0;
+    PyObject *id, *subscription, *keys, *failing = Py_None;
+    uint8_t uuid[WHS_UUID_BYTES];
+    struct whs_keys given;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LOLLOO|O", names, &seq, &id,
+                                     &origin_seq, &created_revision, &subscription,
+                                     &keys, &failing) ||
+        !uuid_from(id, "id", uuid) ||
+        !check_type(subscription, state->subscription_type, "Subscription") ||
+        !keys_from(keys, &given))
+        return NULL;
+    if (failing != Py_None)
+        failing_since = PyLong_AsLongLong(failing);
+    if (PyErr_Occurred())
+        return NULL;
+    struct whs_subscriber *sub = whs_subscriber_create(
+        seq, uuid, origin_seq, created_revision, failing_since,
+        ((struct subscription_object *)subscription)->subscription, &given);
+    if (!sub)
+        PyErr_NoMemory();
+    return sub;
+}
+
+static PyObject *
+Engine_put_subscription(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    struct state *state = state_of(self);
+    struct whs_error err = {0};
+    struct whs_subscriber *sub = subscriber_from(state, args, kwargs);
+    if (!sub)
+        return NULL;
+    enum whs_status status = whs_engine_put_subscriber(engine_of(self), sub, &err);
+    whs_subscriber_unref(sub);
+    if (status != WHS_OK)
+        return raise_status(state, status, "resource", &err);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Engine_remove_subscription(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"seq", "spill", NULL};
+    long long seq;
+    int spill = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L|$p", names, &seq, &spill))
+        return NULL;
+    enum whs_status status = whs_engine_remove_subscriber(
+        engine_of(self), seq, spill ? WHS_REMOVAL_SPILL : WHS_REMOVAL_CANCEL);
+    if (status != WHS_OK && status != WHS_NOT_FOUND)
+        return raise_status(state_of(self), status, NULL, NULL);
+    return PyBool_FromLong(status == WHS_OK);
+}
+
+static PyObject *
+matches_object(const struct whs_matches *matches)
+{
+    PyObject *list = PyList_New((Py_ssize_t)matches->len);
+    for (size_t i = 0; list && i < matches->len; i++) {
+        PyObject *pair = Py_BuildValue("(Li)", (long long)matches->items[i].sub->seq,
+                                       (int)matches->items[i].path);
+        if (!pair || PyList_SetItem(list, (Py_ssize_t)i, pair) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *
+Engine_match(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"paths", "action", "revision", NULL};
+    struct state *state = state_of(self);
+    PyObject *paths, *action, *list = NULL;
+    long long revision;
+    enum whs_action happened;
+    struct texts given = {0};
+    struct whs_matches found = {0};
+    struct whs_error err = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOL", names, &paths, &action,
+                                     &revision) ||
+        !action_from(state, action, false, &happened))
+        return NULL;
+    if (whs_engine_forked(engine_of(self)))
+        return raise_status(state, WHS_FORKED, NULL, NULL);
+    if (texts_from(state, paths, "path", &given)) {
+        enum whs_status status =
+            whs_matcher_match(whs_engine_matcher(engine_of(self)), given.items,
+                              given.len, happened, revision, &found, &err);
+        list = status == WHS_OK ? matches_object(&found)
+                                : raise_status(state, status, "path", &err);
+    }
+    whs_matches_fini(&found);
+    Py_XDECREF(given.owner);
+    return list;
+}
+
+/* --- Work. --- */
+
+/* The number of matches, or what else push() answers; INT_MIN with an exception set. */
+static long
+push_event(PyObject *self, PyObject *tuple)
+{
+    struct state *state = state_of(self);
+    PyObject *settled_object;
+    int64_t *settled;
+    size_t settled_count, matches = 0;
+    struct whs_error err = {0};
+    struct whs_event *event = event_from(state, tuple, &settled_object);
+    if (!event)
+        return INT_MIN;
+    if (!seqs_from(settled_object, &settled, &settled_count)) {
+        whs_event_unref(event);
+        return INT_MIN;
+    }
+    enum whs_status status =
+        whs_engine_push(engine_of(self), event, settled, settled_count, &matches, &err);
+    whs_free(settled);
+    whs_event_unref(event);
+    if (status == WHS_OK)
+        return (long)matches;
+    if (status == WHS_UNKNOWN_RESOURCE || status == WHS_INVALID)
+        return PUSHED_UNRESOLVED;
+    if (status == WHS_FULL || status == WHS_CLOSED)
+        return PUSHED_FULL;
+    raise_status(state, status, "event", &err);
+    return INT_MIN;
+}
+
+static PyObject *
+Engine_push(PyObject *self, PyObject *events)
+{
+    Py_ssize_t count = PySequence_Size(events);
+    PyObject *answers = count < 0 ? NULL : PyList_New(count);
+    for (Py_ssize_t i = 0; answers && i < count; i++) {
+        PyObject *event = PySequence_GetItem(events, i);
+        long answer = event ? push_event(self, event) : INT_MIN;
+        Py_XDECREF(event);
+        PyObject *number = answer == INT_MIN ? NULL : PyLong_FromLong(answer);
+        if (!number || PyList_SetItem(answers, i, number) < 0)
+            Py_CLEAR(answers);
+    }
+    return answers;
+}
+
+/* 1 and 0: taken or not; negative with an exception set. */
+static int
+push_due(PyObject *self, PyObject *row)
+{
+    PyObject *tuple;
+    long long subscription_seq;
+    int attempts;
+    struct whs_error err = {0};
+    if (!PyTuple_Check(row) ||
+        !PyArg_ParseTuple(row, "OLi", &tuple, &subscription_seq, &attempts)) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_TypeError, "a due delivery is a tuple of three");
+        return -1;
+    }
+    struct whs_event *event = event_from(state_of(self), tuple, NULL);
+    if (!event)
+        return -1;
+    enum whs_status status =
+        whs_engine_push_due(engine_of(self), event, subscription_seq, attempts, &err);
+    whs_event_unref(event);
+    if (status == WHS_OK)
+        return 1;
+    if (status == WHS_NOT_FOUND || status == WHS_FULL || status == WHS_CLOSED)
+        return 0;
+    raise_status(state_of(self), status, NULL, &err);
+    return -1;
+}
+
+static PyObject *
+Engine_push_due(PyObject *self, PyObject *rows)
+{
+    Py_ssize_t count = PySequence_Size(rows);
+    PyObject *answers = count < 0 ? NULL : PyList_New(count);
+    for (Py_ssize_t i = 0; answers && i < count; i++) {
+        PyObject *row = PySequence_GetItem(rows, i);
+        int taken = row ? push_due(self, row) : -1;
+        Py_XDECREF(row);
+        if (taken < 0 || PyList_SetItem(answers, i, PyBool_FromLong(taken)) < 0)
+            Py_CLEAR(answers);
+    }
+    return answers;
+}
+
+static PyObject *
+Engine_room(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    struct whs_engine_room room = whs_engine_room(engine_of(self));
+    return Py_BuildValue("(LL)", (long long)room.deliveries, (long long)room.bytes);
+}
+
+static PyObject *
+Engine_extend_lease(PyObject *self, PyObject *for_ms)
+{
+    long long ms = PyLong_AsLongLong(for_ms);
+    if (PyErr_Occurred())
+        return NULL;
+    whs_engine_extend_lease(engine_of(self), ms);
+    Py_RETURN_NONE;
+}
+
+/* --- Reports. --- */
+
+static PyObject *
+Engine_take_reports(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"max_deliveries", "timeout_ms", NULL};
+    struct state *state = state_of(self);
+    Py_ssize_t most;
+    int timeout_ms;
+    struct whs_report *reports;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ni", names, &most, &timeout_ms))
+        return NULL;
+    if (most < 1) {
+        PyErr_SetString(PyExc_ValueError, "max_deliveries must be above 0");
+        return NULL;
+    }
+    if (whs_engine_forked(engine_of(self)))
+        return raise_status(state, WHS_FORKED, NULL, NULL);
+    Py_BEGIN_ALLOW_THREADS reports = whs_report_queue_take(
+        whs_engine_reports(engine_of(self)), (size_t)most, timeout_ms);
+    Py_END_ALLOW_THREADS if (!reports) Py_RETURN_NONE;
+    return reports_object_new(state, object_of(self), reports);
+}
+
+/* The chain, which is the caller's from now on; NULL with an exception set. */
+static struct whs_report *
+take_chain(PyObject *self, PyObject *object)
+{
+    struct state *state = state_of(self);
+    if (!check_type(object, state->reports_type, "Reports"))
+        return NULL;
+    struct reports_object *reports = (struct reports_object *)object;
+    if (reports->engine != object_of(self) || !reports->reports) {
+        PyErr_SetString(PyExc_ValueError,
+                        "these reports are another engine's, or were answered before");
+        return NULL;
+    }
+    if (whs_engine_forked(engine_of(self))) {
+        raise_status(state, WHS_FORKED, NULL, NULL);
+        return NULL;
+    }
+    struct whs_report *chain = reports->reports;
+    reports->reports = NULL;
+    reports->count = 0;
+    return chain;
+}
+
+static PyObject *
+Engine_settled(PyObject *self, PyObject *reports)
+{
+    struct whs_report *chain = take_chain(self, reports);
+    if (!chain)
+        return NULL;
+    whs_report_queue_settled(whs_engine_reports(engine_of(self)), chain);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Engine_return_reports(PyObject *self, PyObject *reports)
+{
+    struct whs_report *chain = take_chain(self, reports);
+    if (!chain)
+        return NULL;
+    whs_report_queue_return(whs_engine_reports(engine_of(self)), chain);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Engine_wake_reports(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    if (!whs_engine_forked(engine_of(self)))
+        whs_report_queue_wake(whs_engine_reports(engine_of(self)));
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+Engine_wait_idle(PyObject *self, PyObject *timeout)
+{
+    int timeout_ms = (int)PyLong_AsLong(timeout);
+    enum whs_status status;
+    if (PyErr_Occurred())
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS status = whs_engine_wait_idle(engine_of(self), timeout_ms);
+    Py_END_ALLOW_THREADS if (status != WHS_OK &&
+                             status != WHS_TIMEOUT) return raise_status(state_of(self),
+                                                                        status, NULL,
+                                                                        NULL);
+    return PyBool_FromLong(status == WHS_OK);
+}
+
+/* --- Numbers. --- */
+
+static PyObject *
+Engine_stats(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    struct whs_engine_stats stats;
+    whs_engine_stats(engine_of(self), &stats);
+    PyObject *dict = PyDict_New();
+#define X(name)                                                                        \
+    if (dict) {                                                                        \
+        PyObject *value = PyLong_FromLongLong(stats.name);                             \
+        if (!value || PyDict_SetItemString(dict, #name, value) < 0)                    \
+            Py_CLEAR(dict);                                                            \
+        Py_XDECREF(value);                                                             \
+    }
+    WHS_ENGINE_COUNTER_MAP(X)
+#undef X
+    return dict;
+}
+
+static PyObject *
+Engine_matcher_bytes(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    return PyLong_FromSize_t(whs_matcher_bytes(whs_engine_matcher(engine_of(self))));
+}
+
+#define KEYWORDS(function)                                                             \
+    (PyCFunction)(void (*)(void)) function, METH_VARARGS | METH_KEYWORDS
+
+static PyMethodDef methods[] = {
+    {"start", Engine_start, METH_NOARGS, "start($self, /)\n--\n\n"},
+    {"close", KEYWORDS(Engine_close),
+     "close($self, grace_ms=0)\n--\n\nWaits with the GIL released. Twice is fine."},
+    {"put_subscription", KEYWORDS(Engine_put_subscription),
+     "put_subscription($self, seq, id, origin_seq, created_revision, subscription, "
+     "keys, "
+     "failing_since_ms=None)\n--\n\n"},
+    {"remove_subscription", KEYWORDS(Engine_remove_subscription),
+     "remove_subscription($self, seq, *, spill=False)\n--\n\n"
+     "What is queued for it is cancelled, or spilled. False when it wasn't there."},
+    {"match", KEYWORDS(Engine_match),
+     "match($self, paths, action, revision)\n--\n\n"
+     "(subscription seq, index of the path) of who hears this."},
+    {"push", Engine_push, METH_O,
+     "push($self, events, /)\n--\n\n"
+     "Matches queued for each event; 0: done, -1: unknown paths, -2: full, try later."},
+    {"push_due", Engine_push_due, METH_O,
+     "push_due($self, deliveries, /)\n--\n\n"
+     "Claimed rows: (event, subscription seq, attempts made). False: not taken."},
+    {"room", Engine_room, METH_NOARGS,
+     "room($self, /)\n--\n\n(deliveries, bytes) that still fit in the queue."},
+    {"extend_lease", Engine_extend_lease, METH_O,
+     "extend_lease($self, for_ms, /)\n--\n\n"},
+    {"take_reports", KEYWORDS(Engine_take_reports),
+     "take_reports($self, max_deliveries, timeout_ms)\n--\n\n"
+     "Waits with the GIL released. Each must go to settled() or return_reports()."},
+    {"settled", Engine_settled, METH_O,
+     "settled($self, reports, /)\n--\n\nAfter the commit: their slots are free again."},
+    {"return_reports", Engine_return_reports, METH_O,
+     "return_reports($self, reports, /)\n--\n\nNot written: they will be taken again."},
+    {"wake_reports", Engine_wake_reports, METH_NOARGS,
+     "wake_reports($self, /)\n--\n\n"},
+    {"wait_idle", Engine_wait_idle, METH_O, "wait_idle($self, timeout_ms, /)\n--\n\n"},
+    {"stats", Engine_stats, METH_NOARGS, "stats($self, /)\n--\n\n"},
+    {"matcher_bytes", Engine_matcher_bytes, METH_NOARGS,
+     "matcher_bytes($self, /)\n--\n\n"},
+    {0},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "Engine(catalog, config)\n--\n\n"
+                "The delivering part. Its thread never needs the GIL. Any method from "
+                "any thread.\n\nRaises ConfigurationError, Forked, Closed."},
+    {Py_tp_new, Engine_new},
+    {Py_tp_dealloc, Engine_dealloc},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "webhooksub._core.Engine",
+    .basicsize = sizeof(struct engine_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = slots,
+};
+
+static PyMethodDef close_all_method = {"_close_engines", close_all, METH_NOARGS, NULL};
+
+/* Registered first, so that the host's own handlers, which come later, run before. */
+static bool
+close_at_exit(PyObject *module)
+{
+    PyObject *close = PyCFunction_New(&close_all_method, NULL);
+    PyObject *atexit = close ? PyImport_ImportModule("atexit") : NULL;
+    PyObject *done =
+        atexit ? PyObject_CallMethod(atexit, "register", "O", close) : NULL;
+    (void)module;
+    Py_XDECREF(done);
+    Py_XDECREF(atexit);
+    Py_XDECREF(close);
+    return done != NULL;
+}
+
+bool
+engine_setup(PyObject *module)
+{
+    return add_type(module, &spec, &state_of_module(module)->engine_type) &&
+           close_at_exit(module);
+}

@@ -46,7 +46,7 @@ class GivenReports:
     def deliveries(self, now_ms: int) -> list[tuple[Any, ...]]:
         return list(self.rows)
 
-    def attempts(self, now_ms: int) -> list[tuple[Any, ...]]:
+    def attempts(self) -> list[tuple[Any, ...]]:
         return list(self.tried)
 
     def done(self) -> list[tuple[int]]:

@@ -10,16 +10,16 @@ SABOTAGE: Final[str]
 def build_info() -> dict[str, str]:
     """Versions inside: ``curl`` (with its TLS library), ``cjson``, ``openssl``, ``compiler``."""
 
-def uuid7(now_ms: int) -> bytes: ...
-def uuid_text(uuid: bytes) -> str: ...
-def uuid_bytes(text: str) -> bytes:
+def uuid7(now_ms: int, /) -> bytes: ...
+def uuid_text(uuid: bytes, /) -> str: ...
+def uuid_bytes(text: str, /) -> bytes:
     """Raises ValueError when `text` is no UUID."""
 
 def notification_id(event_id: bytes, subscription_id: bytes) -> str: ...
 def check_json(data: bytes, max_depth: int = 64) -> None:
     """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``)."""
 
-def decode_key(text: str) -> bytes:
+def decode_key(text: str, /) -> bytes:
     """Bytes of an integrityKey. Raises ValidationError without echoing it."""
 
 def sign(
@@ -65,11 +65,11 @@ class Catalog:
     def rows(self) -> tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...]: ...
     def path(self, template: str, /, **parameters: str) -> str:
         """A path from a template; refuses ``/``, control characters and unknown names."""
-    def check(self, paths: Sequence[str]) -> str:
+    def check(self, paths: Sequence[str], /) -> str:
         """The root (``"tenant/acme"``) of an event's paths. ValidationError, UnknownResource."""
     def covers(self, resource: str, action: str, paths: Sequence[str], event_action: str) -> bool:
         """Would a subscription with `resource` and `action` hear this event?"""
-    def actions(self, resource: str) -> tuple[str, ...]:
+    def actions(self, resource: str, /) -> tuple[str, ...]:
         """Actions that the row of this resource marks."""
 
 @final
@@ -113,7 +113,7 @@ class Subscription:
         """`current`: server-made fields (id, owner, status, createdAt, updatedAt,
         hasIntegrityKey) of the subscription that this document replaces."""
     @classmethod
-    def _restore(cls, fields: tuple[Any, ...], catalog: Catalog) -> Self:
+    def _restore(cls, fields: tuple[Any, ...], catalog: Catalog, /) -> Self:
         """From the store's columns: (resource, action code, channel code, url, socket_event,
         expires_text, brand_code, max_retries, options json, key bytes | None)."""
     def to_json(self) -> str: ...
@@ -153,8 +153,8 @@ class Subscription:
     def warnings(self) -> tuple[str, ...]: ...
     def _key(self) -> bytes | None:
         """Key bytes for the store's secret table."""
-    def _with_key(self, key: bytes | None) -> Self: ...
-    def __eq__(self, other: object) -> bool: ...
+    def _with_key(self, key: bytes | None, /) -> Self: ...
+    def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles without the key."""
@@ -168,10 +168,10 @@ class Reports:
 
     def __len__(self) -> int:
         """Deliveries in it."""
-    def deliveries(self, now_ms: int) -> list[tuple[Any, ...]]:
+    def deliveries(self, now_ms: int, /) -> list[tuple[Any, ...]]:
         """(event_seq, subscription_seq, state, attempts, next_at | None, origin_seq, batch | None,
         http_status | None, outcome, duration_ms, updated_at)"""
-    def attempts(self, now_ms: int) -> list[tuple[Any, ...]]:
+    def attempts(self) -> list[tuple[Any, ...]]:
         """Failures, and everything about a delivery that was tried before:
         (event_seq, subscription_seq, batch | None, n, started_at, duration_ms, http_status | None,
         outcome, address | None, snippet | None)"""
@@ -223,23 +223,24 @@ class Engine:
                 Sequence[int] | None,
             ]
         ],
+        /,
     ) -> list[int]:
         """Events as (seq, id, action code, paths, open_id, data, published_at, revision, settled
         subscription seqs). Answers the number of matches queued for each; 0 means done, -1 that
         the catalog does not know its paths, -2 that the queue was full: try later."""
-    def push_due(self, deliveries: Sequence[tuple[tuple[Any, ...], int, int]]) -> list[bool]:
+    def push_due(self, deliveries: Sequence[tuple[tuple[Any, ...], int, int]], /) -> list[bool]:
         """(event as above, subscription seq, attempts made) of claimed rows. False: not taken."""
     def room(self) -> tuple[int, int]:
         """(deliveries, bytes) that still fit in the queue; not below 0."""
-    def extend_lease(self, for_ms: int) -> None: ...
+    def extend_lease(self, for_ms: int, /) -> None: ...
     def take_reports(self, max_deliveries: int, timeout_ms: int) -> Reports | None:
         """Waits with the GIL released. Each Reports must go to settled() or return_reports()."""
-    def settled(self, reports: Reports) -> None:
+    def settled(self, reports: Reports, /) -> None:
         """After the commit: their slots are free again."""
-    def return_reports(self, reports: Reports) -> None:
+    def return_reports(self, reports: Reports, /) -> None:
         """Not written: they will be taken again."""
     def wake_reports(self) -> None: ...
-    def wait_idle(self, timeout_ms: int) -> bool: ...
+    def wait_idle(self, timeout_ms: int, /) -> bool: ...
     def close(self, grace_ms: int = 0) -> None:
         """Waits with the GIL released. Twice is fine."""
     def stats(self) -> dict[str, int]: ...

@@ -196,7 +196,7 @@ def _convert(f: Field[Any], value: Any) -> Any:
         if value not in _CHOICES[name]:
             raise ValueError(f"must be one of {', '.join(_CHOICES[name])}")
         return value
-    kind = type(f.default)
+    kind: type[Any] = type(f.default)
     if f.default is None or kind is str:
         return _convert_text(value, optional=f.default is None)
     if kind is bool:

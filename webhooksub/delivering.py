@@ -19,7 +19,7 @@ from . import _core
 from .authorizer import Authorizer, parse_root
 from .config import Config
 from .errors import ConfigurationError, StoreUnavailable, UnknownResource, ValidationError
-from .events import Outcome, OperatorEvent, SubscriptionStatus
+from .events import OperatorEvent, Outcome, SubscriptionStatus
 from .store.base import DispatcherInfo, EventTuple, Store, SubscriptionRecord
 
 log = logging.getLogger("webhooksub")
@@ -52,9 +52,10 @@ class SubscriptionFeed:
             return
         with self._lock:
             revision, records = self._store.changes(self._revision)
-            for record in records:
-                self._apply(record)
+            invalid = [(r, why) for r in records if (why := self._apply(r)) is not None]
             self._revision = max(self._revision, revision)
+        for record, why in invalid:
+            self._invalidate(record, why)
 
     def expire(self) -> None:
         """Takes those out of the matcher whose expirationDateTime has come."""
@@ -75,20 +76,17 @@ class SubscriptionFeed:
                 )
             }
 
-    def _apply(self, record: SubscriptionRecord) -> None:
+    def _apply(self, record: SubscriptionRecord) -> str | None:
+        """Answers why, when the catalog of today does not know its resource."""
         live = record.status == SubscriptionStatus.ACTIVE and record.deleted_at is None
         if not live or record.expires_at <= self._clock():
             self._remove(record.seq, spill=record.deleted_at is None)
-            return
+            return None
         try:
             subscription = restore(record, self._catalog)
         except (UnknownResource, ValidationError, ConfigurationError) as error:
-            log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), error)
             self._remove(record.seq, spill=True)
-            self._store.update_subscription(
-                record.id, {"status": int(SubscriptionStatus.INVALID), "status_reason": str(error)}
-            )
-            return
+            return str(error)
         self._engine.put_subscription(
             record.seq,
             record.id,
@@ -100,6 +98,14 @@ class SubscriptionFeed:
         )
         self._revisions[record.seq] = record.rev
         heapq.heappush(self._expiries, (record.expires_at, record.seq, record.rev))
+        return None
+
+    def _invalidate(self, record: SubscriptionRecord, why: str) -> None:
+        """Without the lock: the writer's thread may be waiting for it."""
+        log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), why)
+        self._store.update_subscription(
+            record.id, {"status": int(SubscriptionStatus.INVALID), "status_reason": why}
+        )
 
     def _remove(self, seq: int, *, spill: bool) -> None:
         self._revisions.pop(seq, None)
@@ -165,7 +171,7 @@ class DeliveryLoop:
         except BaseException:
             self._store.end_dispatching()
             raise
-        self._store.hand_over_to(self._room, self.take)
+        self._store.hand_over_to(self._room, self.take, self.wake)
         now = self._clock()
         self._beat_at = now + self._config.heartbeat_ms
         self._recheck_at = now + self._config.recheck_ms
@@ -184,6 +190,11 @@ class DeliveryLoop:
         """Polls for events at once. Any thread."""
         self._poll_now.set()
         self._engine.wake_reports()
+
+    def _room(self) -> int:
+        """How many events the writer may hand over at once; any number of matches each."""
+        deliveries, bytes_ = self._engine.room()
+        return deliveries if bytes_ > 0 and not self._overflow else 0
 
     def take(self, events: Sequence[EventTuple]) -> None:
         """Events that our writer committed as ours. On the writer's thread."""
@@ -225,6 +236,7 @@ class DeliveryLoop:
             if not self._closing.is_set():
                 self._feed.catch_up()
                 self._feed.expire()
+                self._push_overflow()
                 self._poll()
                 self._recheck()
             self._outage_ms = 0
@@ -251,16 +263,17 @@ class DeliveryLoop:
         self._tell(OperatorEvent("fenced", "another dispatcher took this one's work over"))
 
     def _poll(self) -> None:
+        """Claims at once again while there is work, or no room for it, else by the rhythm."""
         now = self._clock()
         if now < self._poll_at and not self._poll_now.is_set():
             return
         self._poll_now.clear()
-        self._push_overflow()
         found = self._claim_events() + self._claim_due()
-        self._poll_at = now + (0 if found else self._config.poll_ms)
+        self._poll_at = now + (0 if found or self._room() == 0 else self._config.poll_ms)
 
     def _push_overflow(self) -> None:
-        waiting, self._overflow = list(self._overflow), deque()
+        """What was refused for lack of room. The writer's thread may add to it meanwhile."""
+        waiting = [self._overflow.popleft() for _ in range(len(self._overflow))]
         if waiting:
             self._push(waiting)
 

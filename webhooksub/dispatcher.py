@@ -22,7 +22,7 @@ from .authorizer import Authorizer
 from .certificates import find_authorities, local_certificate
 from .config import Config
 from .delivering import DeliveryLoop, SubscriptionFeed
-from .errors import Closed, ConfigurationError, Forked, NotFound
+from .errors import Closed, ConfigurationError, Forked
 from .events import (
     Attempt,
     Delivery,

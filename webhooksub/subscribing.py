@@ -5,12 +5,12 @@ Every operation asks the authorizer first. What an actor may not see answers
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import _core
-from .authorizer import ALL, Authorizer, Operation, format_root, parse_root
+from .authorizer import All, Authorizer, Operation, format_root, parse_root
 from .delivering import restore
 from .errors import ConfigurationError, NotFound, UnknownResource, ValidationError
 from .events import Action, SubscriptionInfo, SubscriptionStatus, from_ms
@@ -136,10 +136,10 @@ class Subscriptions:
         """The stored row of one that the actor may see. Raises NotFound."""
         return self._record(id_, actor, "read")
 
-    def visible_roots(self, actor: Any) -> Collection[str] | None:
+    def visible_roots(self, actor: Any) -> Sequence[str] | None:
         """Roots that the actor may list, as text; None is all."""
         roots = self._authorizer.roots(actor)
-        if isinstance(roots, type(ALL)):
+        if isinstance(roots, All):
             return None
         return [format_root(root) for root in roots]
 

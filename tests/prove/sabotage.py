@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from webhooksub import _core
-from webhooksub.store import dispatchers, outbox, sqlite, sqlstore, writer
+from webhooksub.store import writer
 
 IN_C = (
     "no-rev",
@@ -39,7 +39,7 @@ IN_PYTHON: dict[str, Callable[[], Any]] = {}
 def in_place(name: str) -> Iterator[None]:
     """The named defect, while inside; "" is none. Raises KeyError for an unknown name."""
     if not name or name in IN_C:
-        assert _core.SABOTAGE == name, f"this build has {_core.SABOTAGE!r}, not {name!r}"
+        assert name == _core.SABOTAGE, f"this build has {_core.SABOTAGE!r}, not {name!r}"
         yield
         return
     with IN_PYTHON[name]():

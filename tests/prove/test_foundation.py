@@ -4,7 +4,6 @@
 exactly its own test red.
 """
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -12,38 +11,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from seen import PATH, rows, wait_until
 from sqlalchemy import create_engine
 
-from webhooksub import Dispatcher, Subscription
-from webhooksub.errors import OutboxFull
+from webhooksub import Dispatcher
 from webhooksub.testing import Receiver
 
-PATH = "tenant/acme/sidedrawer/s1/record/r1"
 Make = Callable[..., Dispatcher]
 Subscribe = Callable[..., str]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def rows(database: Path, sql: str) -> list[tuple]:
-    with sqlite3.connect(database) as connection:
-        return connection.execute(sql).fetchall()
 
 
 # --- the nine steps ------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:no dispatcher")
 def test_step_1_publish_returns_only_after_the_commit(make: Make, database: Path) -> None:
     hooks = make()
     hooks.publish(PATH, "update", {"n": 0})
@@ -71,13 +55,11 @@ def test_step_2_what_a_transaction_took_back_is_never_sent(
     hooks = make().start()
     subscribe(hooks)
     engine = create_engine(f"sqlite:///{database}")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode")
-        with connection.begin():
-            savepoint = connection.begin_nested()
-            hooks.publish(PATH, "update", {"kept": False}, connection=connection)
-            savepoint.rollback()
-            hooks.publish(PATH, "update", {"kept": True}, connection=connection)
+    with engine.connect() as connection, connection.begin():
+        savepoint = connection.begin_nested()
+        hooks.publish(PATH, "update", {"kept": False}, connection=connection)
+        savepoint.rollback()
+        hooks.publish(PATH, "update", {"kept": True}, connection=connection)
     hooks.flush(timeout=10)
     time.sleep(0.3)
     assert [r.json()["data"] for r in receiver.requests] == [{"kept": True}]

@@ -1,6 +1,5 @@
 """One test for each of the seven promises, in the words of the documentation."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from test_foundation import PATH, rows, wait_until
+from seen import PATH, wait_until
 
 from webhooksub import Dispatcher, Subscription
 from webhooksub.testing import Receiver

@@ -102,7 +102,7 @@ def settle(
             rows = backlog.bound(transaction, rows, waiting)
             transaction.after.append(lambda: _note(groups, waiting))
         UPSERT_DELIVERIES.run(cursor, rows)
-        INSERT_ATTEMPTS.run(cursor, reports.attempts(now))
+        INSERT_ATTEMPTS.run(cursor, reports.attempts())
         delete_outbox(cursor, reports.done())
         for seq, change, outcome in reports.subscriptions():
             subscriptions.apply_change(transaction, seq, change, outcome, now)

@@ -228,7 +228,7 @@ class MemoryStore(MemoryReads):
                 rows = reports.deliveries(now)
                 waiting = [row for row in rows if row[_STATE] == _WAITING]
                 over = self._waiting.settle(rows, waiting)
-                self._keep(rows, reports.attempts(now))
+                self._keep(rows, reports.attempts())
                 for change in reports.subscriptions():
                     self._apply_change(*change, now)
                 self._end(reports.done())

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "transport_curl_callbacks.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- Before a byte leaves. --- */
+
+static curl_socket_t
+open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct whs_curl_transfer *transfer = ctx;
+    whs_curl_transfer_end_resolving(transfer);
+#ifndef WHS_SABOTAGE_no_opensocket
+    /* The first refused address ends the attempt: a name that also points inside is not
+     * tried until one of its addresses happens to be allowed. */
+    if (transfer->blocked || purpose != CURLSOCKTYPE_IPCXN ||
+        !whs_guard_allows(&transfer->config->guard, &address->addr)) {
+        transfer->blocked = true;
+        return CURL_SOCKET_BAD;
+    }
+#endif
+    int fd =
+        socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    transfer->local_failure |= fd < 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+/* Called for connections that outlive the transfer that opened them. */
+static int
+close_socket(void *ctx, curl_socket_t fd)
+{
+    whs_curl_loop_forget(ctx, fd);
+    return close(fd);
+}
+
+/* Just before a request is sent: on a new connection, on a kept one, and when libcurl
+ * sends a request again by itself. */
+static int
+before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+    struct whs_curl_transfer *transfer = ctx;
+    (void)local_ip, (void)port, (void)local_port;
+    whs_curl_transfer_end_resolving(transfer);
+    snprintf(transfer->address, sizeof(transfer->address), "%s", ip ? ip : "");
+    transfer->requests++;
+#ifndef WHS_SABOTAGE_no_resend_guard
+    if (transfer->requests > 1) {
+        transfer->resend_refused = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+#endif
+#ifndef WHS_SABOTAGE_no_prereq
+    if (!whs_guard_allows_text(&transfer->config->guard, ip)) {
+        transfer->blocked = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+#endif
+    return CURL_PREREQFUNC_OK;
+}
+
+static CURLcode
+install_trust(CURL *easy, void *ssl_ctx, void *ctx)
+{
+    (void)easy;
+    whs_trust_install(ctx, ssl_ctx);
+    return CURLE_OK;
+}
+
+/* --- The answer. --- */
+
+static size_t
+read_header(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct whs_curl_transfer *transfer = ctx;
+    const struct whs_curl_config *config = transfer->config;
+    struct whs_slice line = {bytes, size * count};
+    int64_t now_ms = config->clock.wall_ms(config->clock.ctx);
+    if (!whs_head_read(&transfer->head, line, now_ms, config->retry_after_max_ms))
+        return 0;
+    if (transfer->head.ambiguous)
+        curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+    return line.len;
+}
+
+static size_t
+read_body(char *bytes, size_t size, size_t count, void *ctx)
+{
+    struct whs_curl_transfer *transfer = ctx;
+    struct whs_buf *body = &transfer->exchange->answer.body;
+    size_t len = size * count;
+    size_t room =
+        body->len < WHS_ANSWER_BYTES_MAX ? WHS_ANSWER_BYTES_MAX - body->len : 0;
+#ifdef WHS_SABOTAGE_no_body_cap
+    room = len;
+#endif
+    whs_buf_append(body, bytes, len < room ? len : room);
+    transfer->read_bytes += (int64_t)len;
+#ifdef WHS_SABOTAGE_no_body_cap
+    return len;
+#else
+    return transfer->read_bytes > WHS_ANSWER_READ_MAX ? 0 : len;
+#endif
+}
+
+CURLcode
+whs_curl_callbacks_set(struct whs_curl_transfer *transfer, struct whs_trust *trust)
+{
+    CURL *easy = transfer->easy;
+    WHS_CURL_SET(easy, CURLOPT_PRIVATE, transfer);
+    WHS_CURL_SET(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    WHS_CURL_SET(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    WHS_CURL_SET(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    WHS_CURL_SET(easy, CURLOPT_CLOSESOCKETDATA, transfer->loop);
+    WHS_CURL_SET(easy, CURLOPT_PREREQFUNCTION, before_request);
+    WHS_CURL_SET(easy, CURLOPT_PREREQDATA, transfer);
+    WHS_CURL_SET(easy, CURLOPT_HEADERFUNCTION, read_header);
+    WHS_CURL_SET(easy, CURLOPT_HEADERDATA, transfer);
+    WHS_CURL_SET(easy, CURLOPT_WRITEFUNCTION, read_body);
+    WHS_CURL_SET(easy, CURLOPT_WRITEDATA, transfer);
+    WHS_CURL_SET(easy, CURLOPT_SSL_CTX_FUNCTION, install_trust);
+    WHS_CURL_SET(easy, CURLOPT_SSL_CTX_DATA, trust);
+    return CURLE_OK;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How libcurl hears of its sockets: an epoll, an eventfd to be woken by, and the one
+ * timer that libcurl asks for. Engine thread, but for wake.
+ */
+#ifndef WHS_TRANSPORT_CURL_LOOP_H
+#define WHS_TRANSPORT_CURL_LOOP_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+
+/* What epoll was told of a socket, and what libcurl wants to hear of it. */
+struct whs_curl_watched {
+    uint32_t told;
+    uint32_t wanted;
+};
+
+struct whs_curl_loop {
+    CURLM *multi;
+    struct whs_clock clock;
+    int epoll_fd;
+    int wake_fd;
+    int64_t timer_ms;                 /* monotonic; negative: none */
+    struct whs_curl_watched *sockets; /* by descriptor */
+    size_t sockets_cap;
+};
+
+/* False: no memory or no descriptors; fini is needed all the same. */
+bool whs_curl_loop_init(struct whs_curl_loop *loop, struct whs_clock clock);
+/* No transfer may be in the multi. */
+void whs_curl_loop_fini(struct whs_curl_loop *loop);
+
+/* Lets libcurl do what its timer asks for, if it is time. */
+void whs_curl_loop_run_timer(struct whs_curl_loop *loop);
+/* Waits to `wait_ms` (negative: without end) or to the timer, whichever is first, and
+ * lets libcurl do what there is to do then. */
+void whs_curl_loop_turn(struct whs_curl_loop *loop, int64_t wait_ms);
+/* Any thread: a turn that waits ends. */
+void whs_curl_loop_wake(struct whs_curl_loop *loop);
+/* Before a socket is closed. */
+void whs_curl_loop_forget(struct whs_curl_loop *loop, int fd);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One easy handle with all that libcurl points into while it runs. It serves one
+ * exchange after the other, and its options are set once: see apply_options in
+ * transport_curl.c. Engine thread.
+ */
+#ifndef WHS_TRANSPORT_CURL_TRANSFER_H
+#define WHS_TRANSPORT_CURL_TRANSFER_H
+
+#include <curl/curl.h>
+
+#include "head.h"
+#include "list.h"
+#include "transport_curl.h"
+#include "transport_curl_loop.h"
+#include "transport_curl_resolve.h"
+
+struct whs_curl_transfer {
+    const struct whs_curl_config *config; /* this and the next two: borrowed */
+    struct whs_curl_loop *loop;
+    struct whs_curl_resolves *resolves;
+    struct whs_link link; /* among those that wait, or in no list */
+    struct whs_curl_transfer *next_idle;
+    struct whs_exchange *exchange; /* NULL: idle */
+    CURL *easy;
+    CURLU *url;
+    struct whs_buf url_text; /* that `url` was parsed from */
+    struct whs_buf lines;    /* the header lines, each with its zero */
+    struct curl_slist nodes[WHS_REQUEST_HEADERS_MAX + 1];
+    enum whs_method method;
+    /* What has become of the exchange so far. */
+    struct whs_head head;
+    int64_t began_ms;
+    int64_t read_bytes;
+    int requests;   /* that libcurl was about to send */
+    bool added;     /* to the multi */
+    bool resolving; /* holds a place among the lookups */
+    bool blocked;
+    bool resend_refused;
+    bool local_failure;
+    char address[WHS_ADDRESS_SIZE];
+};
+
+/* Sets an option of `easy`; an error is returned from the function that it stands in.
+ */
+#define WHS_CURL_SET(easy, option, value)                                              \
+    do {                                                                               \
+        CURLcode code_ = curl_easy_setopt((easy), (option), (value));                  \
+        if (code_ != CURLE_OK)                                                         \
+            return code_;                                                              \
+    } while (0)
+
+/* NULL: no memory. */
+struct whs_curl_transfer *whs_curl_transfer_create(const struct whs_curl_config *config,
+                                                   struct whs_curl_loop *loop,
+                                                   struct whs_curl_resolves *resolves);
+void whs_curl_transfer_destroy(struct whs_curl_transfer *transfer);
+
+/* Puts the request into libcurl's words. Failing leaves the transfer idle. */
+CURLcode whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
+                                 struct whs_exchange *exchange);
+/* Its name is known, or a connection was kept: it needs no lookup any more. */
+void whs_curl_transfer_end_resolving(struct whs_curl_transfer *transfer);
+
+#endif

@@ -127,11 +127,10 @@ static void
 remove_from_multi(struct curl_transport *t, struct whs_curl_transfer *transfer,
                   bool given_up)
 {
-    if (given_up && transfer->resolving) {
-        transfer->resolving = false;
-        whs_curl_resolves_abandon(&t->resolves);
-    }
-    whs_curl_transfer_end_resolving(transfer);
+    if (given_up)
+        whs_curl_transfer_abandon_resolving(transfer);
+    else
+        whs_curl_transfer_end_resolving(transfer);
     curl_multi_remove_handle(t->loop.multi, transfer->easy);
     transfer->added = false;
 }
@@ -175,6 +174,15 @@ collect_ended(struct curl_transport *t)
 
 /* --- Starting: no more lookups at once than there may be threads for. --- */
 
+static void
+note_lookup(CURL *easy, int fd)
+{
+    struct whs_curl_transfer *transfer = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    if (transfer->resolving && transfer->lookup_fd < 0)
+        transfer->lookup_fd = whs_curl_resolves_copy(fd);
+}
+
 static struct whs_curl_transfer *
 first_waiting(const struct curl_transport *t)
 {
@@ -195,7 +203,19 @@ admit_waiting(struct curl_transport *t)
     }
 }
 
-/* Those that found no resolver in time end as if theirs had not answered. */
+/* Most need no lookup after all, which shows once libcurl has begun with them: then
+ * their places are for the next ones. */
+static void
+start_waiting(struct curl_transport *t)
+{
+    do {
+        admit_waiting(t);
+        whs_curl_loop_run_timer(&t->loop);
+    } while (first_waiting(t) && whs_curl_resolves_has_room(&t->resolves));
+}
+
+/* Those that found no place in time. That says nothing about their hosts, which must
+ * not be blamed for the slow names of others. */
 static void
 expire_waiting(struct curl_transport *t)
 {
@@ -206,6 +226,7 @@ expire_waiting(struct curl_transport *t)
     int64_t oldest_ms = clock->mono_ms(clock->ctx) - t->config.connect_timeout_ms;
     for (; transfer && transfer->began_ms <= oldest_ms; transfer = first_waiting(t)) {
         whs_list_remove(&transfer->link);
+        transfer->local_failure = true;
         finish(t, transfer, CURLE_COULDNT_RESOLVE_HOST);
     }
 }
@@ -260,8 +281,7 @@ static struct whs_exchange *
 poll_exchanges(struct whs_transport *transport, int timeout_ms)
 {
     struct curl_transport *t = from_base(transport);
-    admit_waiting(t);
-    whs_curl_loop_run_timer(&t->loop);
+    start_waiting(t);
     collect_ended(t);
     whs_curl_loop_turn(&t->loop, choose_wait(t, timeout_ms));
     collect_ended(t);
@@ -327,7 +347,9 @@ check_libcurl(struct whs_error *err)
             "libcurl is built on %s; webhooksub needs the OpenSSL build "
             "(libcurl4-openssl-dev)",
             info->ssl_version ? info->ssl_version : "no TLS");
-    if (!(info->features & CURL_VERSION_ASYNCHDNS))
+    /* c-ares opens sockets of its own, and would be taken for a resolver with threads.
+     */
+    if (!(info->features & CURL_VERSION_ASYNCHDNS) || info->ares_num != 0)
         return whs_error_set(err, WHS_CONFIGURATION,
                              "libcurl is built without a threaded resolver");
     return WHS_OK;
@@ -350,7 +372,7 @@ set_limits(struct curl_transport *t)
 static bool
 set_up(struct curl_transport *t)
 {
-    bool loop = whs_curl_loop_init(&t->loop, t->config.clock);
+    bool loop = whs_curl_loop_init(&t->loop, t->config.clock, note_lookup);
     bool resolves =
         whs_curl_resolves_init(&t->resolves, t->config.resolves_max, t->config.clock);
     return loop && resolves && set_limits(t);

@@ -23,8 +23,12 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 #endif
     int fd =
         socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    transfer->local_failure |= fd < 0;
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    if (fd < 0) {
+        transfer->local_failure = true;
+        return CURL_SOCKET_BAD;
+    }
+    whs_curl_loop_keep(transfer->loop, fd);
+    return fd;
 }
 
 /* Called for connections that outlive the transfer that opened them. */

@@ -50,9 +50,10 @@ tell_epoll(struct whs_curl_loop *loop, curl_socket_t fd, uint32_t events)
     return epoll_ctl(loop->epoll_fd, op, fd, &event);
 }
 
-/* A socket that libcurl has no more interest in stays registered, because the next
+/* A connection that libcurl has no more interest in stays registered, because the next
  * request usually wants it again: forgetting it each time costs a third of the
- * throughput. It is forgotten when it is closed, or when it speaks unasked. */
+ * throughput. It is forgotten when it is closed, or when it speaks unasked. Of other
+ * sockets nobody tells us when they are closed, and their number is soon another's. */
 static int
 watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
@@ -60,12 +61,14 @@ watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx
                                      [CURL_POLL_OUT] = EPOLLOUT,
                                      [CURL_POLL_INOUT] = EPOLLIN | EPOLLOUT};
     struct whs_curl_loop *loop = ctx;
-    (void)easy, (void)socket_ctx;
+    (void)socket_ctx;
     if (!make_room_for(loop, fd))
         return -1;
     struct whs_curl_watched *watched = &loop->sockets[fd];
     watched->wanted = what == CURL_POLL_REMOVE ? 0 : masks[what];
-    if (what == CURL_POLL_REMOVE || watched->told == watched->wanted)
+    if (!watched->kept && watched->wanted != 0)
+        loop->looks_up(easy, fd);
+    if (watched->told == watched->wanted || (watched->kept && what == CURL_POLL_REMOVE))
         return 0;
     return tell_epoll(loop, fd, watched->wanted);
 }
@@ -77,6 +80,13 @@ set_timer(CURLM *multi, long timeout_ms, void *ctx)
     (void)multi;
     loop->timer_ms = timeout_ms < 0 ? -1 : read_mono(loop) + timeout_ms;
     return 0;
+}
+
+void
+whs_curl_loop_keep(struct whs_curl_loop *loop, int fd)
+{
+    if (make_room_for(loop, fd))
+        loop->sockets[fd] = (struct whs_curl_watched){.kept = true};
 }
 
 void
@@ -184,10 +194,14 @@ open_multi(struct whs_curl_loop *loop)
 }
 
 bool
-whs_curl_loop_init(struct whs_curl_loop *loop, struct whs_clock clock)
+whs_curl_loop_init(struct whs_curl_loop *loop, struct whs_clock clock,
+                   whs_curl_loop_looks_up looks_up)
 {
-    *loop = (struct whs_curl_loop){
-        .clock = clock, .epoll_fd = -1, .wake_fd = -1, .timer_ms = -1};
+    *loop = (struct whs_curl_loop){.clock = clock,
+                                   .looks_up = looks_up,
+                                   .epoll_fd = -1,
+                                   .wake_fd = -1,
+                                   .timer_ms = -1};
     return open_epoll(loop) && open_multi(loop);
 }
 

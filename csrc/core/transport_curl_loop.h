@@ -17,11 +17,16 @@
 struct whs_curl_watched {
     uint32_t told;
     uint32_t wanted;
+    bool kept; /* ours: we hear of its end by whs_curl_loop_forget */
 };
+
+/* `easy` looks up a name and is told by `fd` when it is found. */
+typedef void (*whs_curl_loop_looks_up)(CURL *easy, int fd);
 
 struct whs_curl_loop {
     CURLM *multi;
     struct whs_clock clock;
+    whs_curl_loop_looks_up looks_up;
     int epoll_fd;
     int wake_fd;
     int64_t timer_ms;                 /* monotonic; negative: none */
@@ -30,7 +35,8 @@ struct whs_curl_loop {
 };
 
 /* False: no memory or no descriptors; fini is needed all the same. */
-bool whs_curl_loop_init(struct whs_curl_loop *loop, struct whs_clock clock);
+bool whs_curl_loop_init(struct whs_curl_loop *loop, struct whs_clock clock,
+                        whs_curl_loop_looks_up looks_up);
 /* No transfer may be in the multi. */
 void whs_curl_loop_fini(struct whs_curl_loop *loop);
 
@@ -41,7 +47,9 @@ void whs_curl_loop_run_timer(struct whs_curl_loop *loop);
 void whs_curl_loop_turn(struct whs_curl_loop *loop, int64_t wait_ms);
 /* Any thread: a turn that waits ends. */
 void whs_curl_loop_wake(struct whs_curl_loop *loop);
-/* Before a socket is closed. */
+/* After a socket for a connection was opened, and before it is closed. libcurl's other
+ * sockets are its own business: they wake it when a name is found. */
+void whs_curl_loop_keep(struct whs_curl_loop *loop, int fd);
 void whs_curl_loop_forget(struct whs_curl_loop *loop, int fd);
 
 #endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport_curl_resolve.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "alloc.h"
 
 /* A resolver thread that was given up ends by getaddrinfo's own time, about this. */
@@ -21,29 +26,89 @@ whs_curl_resolves_init(struct whs_curl_resolves *resolves, unsigned max,
     return resolves->abandoned != NULL;
 }
 
-void
-whs_curl_resolves_fini(struct whs_curl_resolves *resolves)
+/* --- Those that were given up. --- */
+
+/* Waits for the other side to be closed, which may have left a byte before. */
+static bool
+is_closed(int fd, int64_t wait_ms)
 {
-    whs_free(resolves->abandoned);
+    struct pollfd pollfd = {.fd = fd, .events = 0};
+    return poll(&pollfd, 1, (int)wait_ms) > 0 &&
+           pollfd.revents & (POLLHUP | POLLERR | POLLNVAL);
+}
+
+static bool
+has_ended(const struct whs_curl_abandoned *abandoned, int64_t now_ms)
+{
+    return now_ms >= abandoned->ends_at_ms ||
+           (abandoned->fd >= 0 && is_closed(abandoned->fd, 0));
+}
+
+static void
+close_copy(int fd)
+{
+    if (fd >= 0)
+        close(fd);
 }
 
 static void
 release_abandoned(struct whs_curl_resolves *resolves)
 {
     int64_t now_ms = resolves->abandoned_count > 0 ? read_mono(resolves) : 0;
-    while (resolves->abandoned_count > 0 &&
-           resolves->abandoned[resolves->abandoned_first] <= now_ms) {
-        resolves->abandoned_first = (resolves->abandoned_first + 1) % resolves->max;
-        resolves->abandoned_count--;
+    for (unsigned i = 0; i < resolves->abandoned_count;) {
+        if (!has_ended(&resolves->abandoned[i], now_ms)) {
+            i++;
+            continue;
+        }
+        close_copy(resolves->abandoned[i].fd);
+        resolves->abandoned[i] = resolves->abandoned[--resolves->abandoned_count];
         resolves->taken--;
     }
+}
+
+void
+whs_curl_resolves_fini(struct whs_curl_resolves *resolves)
+{
+    for (unsigned i = 0; i < resolves->abandoned_count; i++) {
+        const struct whs_curl_abandoned *abandoned = &resolves->abandoned[i];
+        int64_t left_ms = abandoned->ends_at_ms - read_mono(resolves);
+        if (abandoned->fd >= 0 && left_ms > 0)
+            (void)is_closed(abandoned->fd, left_ms);
+        close_copy(abandoned->fd);
+    }
+    whs_free(resolves->abandoned);
+}
+
+int
+whs_curl_resolves_copy(int fd)
+{
+    struct stat stat;
+    if (fstat(fd, &stat) != 0 || !(S_ISSOCK(stat.st_mode) || S_ISFIFO(stat.st_mode)))
+        return -1;
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+void
+whs_curl_resolves_abandon(struct whs_curl_resolves *resolves, int fd)
+{
+    resolves->abandoned[resolves->abandoned_count++] =
+        (struct whs_curl_abandoned){fd, read_mono(resolves) + ABANDONED_MS};
+}
+
+/* --- Places. --- */
+
+bool
+whs_curl_resolves_has_room(struct whs_curl_resolves *resolves)
+{
+    if (resolves->taken >= resolves->max)
+        release_abandoned(resolves);
+    return resolves->taken < resolves->max;
 }
 
 bool
 whs_curl_resolves_take(struct whs_curl_resolves *resolves)
 {
-    release_abandoned(resolves);
-    if (resolves->taken >= resolves->max)
+    if (!whs_curl_resolves_has_room(resolves))
         return false;
     resolves->taken++;
     return true;
@@ -53,12 +118,4 @@ void
 whs_curl_resolves_put(struct whs_curl_resolves *resolves)
 {
     resolves->taken--;
-}
-
-void
-whs_curl_resolves_abandon(struct whs_curl_resolves *resolves)
-{
-    unsigned at =
-        (resolves->abandoned_first + resolves->abandoned_count++) % resolves->max;
-    resolves->abandoned[at] = read_mono(resolves) + ABANDONED_MS;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport_curl_transfer.h"
 
+#include <unistd.h>
+
 #include "alloc.h"
 
 struct whs_curl_transfer *
@@ -15,6 +17,7 @@ whs_curl_transfer_create(const struct whs_curl_config *config,
     transfer->resolves = resolves;
     whs_link_init(&transfer->link);
     transfer->method = WHS_METHOD_POST;
+    transfer->lookup_fd = -1;
     transfer->easy = curl_easy_init();
     transfer->url = curl_url();
     if (transfer->easy && transfer->url)
@@ -133,5 +136,18 @@ whs_curl_transfer_end_resolving(struct whs_curl_transfer *transfer)
     if (!transfer->resolving)
         return;
     transfer->resolving = false;
+    if (transfer->lookup_fd >= 0)
+        close(transfer->lookup_fd);
+    transfer->lookup_fd = -1;
     whs_curl_resolves_put(transfer->resolves);
+}
+
+void
+whs_curl_transfer_abandon_resolving(struct whs_curl_transfer *transfer)
+{
+    if (!transfer->resolving)
+        return;
+    transfer->resolving = false;
+    whs_curl_resolves_abandon(transfer->resolves, transfer->lookup_fd);
+    transfer->lookup_fd = -1;
 }

@@ -35,6 +35,7 @@ struct whs_curl_transfer {
     int requests;   /* that libcurl was about to send */
     bool added;     /* to the multi */
     bool resolving; /* holds a place among the lookups */
+    int lookup_fd;  /* while it does: a copy of what it is told by, or negative */
     bool blocked;
     bool resend_refused;
     bool local_failure;
@@ -61,5 +62,7 @@ CURLcode whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
                                  struct whs_exchange *exchange);
 /* Its name is known, or a connection was kept: it needs no lookup any more. */
 void whs_curl_transfer_end_resolving(struct whs_curl_transfer *transfer);
+/* It is given up, and its lookup perhaps not at its end. */
+void whs_curl_transfer_abandon_resolving(struct whs_curl_transfer *transfer);
 
 #endif

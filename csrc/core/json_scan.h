@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one pass over a JSON text that judges it, in either strength (json.h). Does not
+ * recurse and takes no memory. Pure; any thread.
+ */
+#ifndef WHS_JSON_SCAN_H
+#define WHS_JSON_SCAN_H
+
+#include <stdbool.h>
+
+#include "slice.h"
+#include "status.h"
+
+/* On WHS_INVALID `err` says what and at which byte, never the text that stands there.
+ * `depth_max` is at most WHS_JSON_DEPTH_MAX. `strict`: also no \u0000 and no lone
+ * surrogate escape. */
+WHS_CHECK enum whs_status whs_json_scan(struct whs_slice text, unsigned depth_max,
+                                        bool strict, struct whs_error *err);
+
+#endif

@@ -7,9 +7,9 @@
  *                    big numbers pass.
  *   whs_json_parse   for documents that we interpret: the check above, and no duplicate
  *                    key (also when spelt with escapes), no \u0000, no lone surrogate
- *                    escape, no number outside the range of a double. cJSON builds the
- *                    tree; it alone is no validator (it cuts at \u0000, finds keys
- *                    without regard to case and takes the first of two).
+ *                    escape, no number longer than 63 bytes or with an exponent beyond
+ * 200 (so that a double holds it). cJSON builds the tree; it alone is no validator (it
+ * cuts at \u0000, finds keys without regard to case and takes the first of two).
  */
 #ifndef WHS_JSON_H
 #define WHS_JSON_H

@@ -12,8 +12,8 @@
 #include "status.h"
 
 /* On WHS_INVALID `err` says what and at which byte, never the text that stands there.
- * `depth_max` is at most WHS_JSON_DEPTH_MAX. `strict`: also no \u0000 and no lone
- * surrogate escape. */
+ * `depth_max` is at most WHS_JSON_DEPTH_MAX. `strict`: also no \u0000, no lone
+ * surrogate escape and no number that a double could not hold. */
 WHS_CHECK enum whs_status whs_json_scan(struct whs_slice text, unsigned depth_max,
                                         bool strict, struct whs_error *err);
 

@@ -169,6 +169,10 @@ what_a_document_may_not_hold_may_still_travel_as_data(void **state)
         TEXT("{\"\\uDFFF\":1}"),
         TEXT("1e999"),
         TEXT("[-1e999]"),
+        TEXT("1e-400"),
+        TEXT("1e201"),
+        TEXT("1E-201"),
+        TEXT("1e99999999999999999999"),
         TEXT("{\"a\":1,\"a\":2}"),
         TEXT("{\"url\":1,\"b\":2,\"\\u0075rl\":3}"),
         TEXT("[{\"x\":{\"\":1,\"\":1}}]"),
@@ -176,6 +180,23 @@ what_a_document_may_not_hold_may_still_travel_as_data(void **state)
     for (size_t i = 0; i < LEN(loose); i++)
         if (check(loose[i], 64, NULL) != WHS_OK || parse(loose[i], NULL) != WHS_INVALID)
             fail_msg("%.*s", (int)loose[i].len, loose[i].ptr);
+}
+
+/* Versions of cJSON differ in how many bytes of a number they read. */
+static void
+a_number_of_a_document_has_a_length(void **state)
+{
+    (void)state;
+    struct whs_slice digits = texts_repeat('7', 64);
+    struct whs_slice limit = {digits.ptr, 63};
+    struct whs_json *document;
+    assert_int_equal(whs_json_parse(limit, &document, NULL), WHS_OK);
+    assert_in_range(whs_json_number(document) / 7.77e62, 1, 1);
+    whs_json_free(document);
+    assert_int_equal(parse(digits, NULL), WHS_INVALID);
+    assert_int_equal(whs_json_check(digits, 1, NULL), WHS_OK);
+    texts_free(digits);
+    assert_int_equal(parse(WHS_SLICE("[1e200,-1E-200,0.00000000e+000]"), NULL), WHS_OK);
 }
 
 static void
@@ -426,6 +447,7 @@ main(void)
         cmocka_unit_test(what_is_no_json_is_refused_by_both),
         cmocka_unit_test(what_is_json_is_accepted_by_both),
         cmocka_unit_test(what_a_document_may_not_hold_may_still_travel_as_data),
+        cmocka_unit_test(a_number_of_a_document_has_a_length),
         cmocka_unit_test(keys_that_differ_are_not_the_same),
         cmocka_unit_test(depth_is_counted_exactly),
         cmocka_unit_test(a_small_stack_is_enough_for_any_depth),

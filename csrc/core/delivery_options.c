@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the name of a field that nobody knows. */
+#define UNKNOWN_BYTES_MAX 100
 #define FIELD_SIZE (sizeof("delivery.headers.") + WHS_HEADER_NAME_BYTES_MAX)
 
 static void
@@ -18,9 +20,8 @@ static void
 add_unknown(struct whs_field_errors *errors, const char *prefix, struct whs_slice name)
 {
     char field[FIELD_SIZE];
-    int len = snprintf(field, sizeof(field), "%s%.*s", prefix,
-                       (int)(name.len < 100 ? name.len : 100), name.ptr);
-    (void)len;
+    snprintf(field, sizeof(field), "%s%.*s", prefix,
+             (int)whs_slice_shorten(name, UNKNOWN_BYTES_MAX).len, name.ptr);
     add(errors, field, "unknown", "is no field of this object");
 }
 

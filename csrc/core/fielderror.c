@@ -9,28 +9,18 @@
 
 /* Longer names of fields are a sender's noise. */
 #define FIELD_BYTES_MAX 128
-#define MESSAGE_BYTES_MAX 256
+#define MESSAGE_BYTES_MAX 255
 
 static char *
-copy_text(const char *text, size_t len)
+copy_text(struct whs_slice text)
 {
-    char *copy = whs_alloc(len + 1);
+    char *copy = whs_alloc(text.len + 1);
     if (copy) {
-        memcpy(copy, text, len);
-        copy[len] = '\0';
+        if (text.len > 0)
+            memcpy(copy, text.ptr, text.len);
+        copy[text.len] = '\0';
     }
     return copy;
-}
-
-static size_t
-shorten_at_character(struct whs_slice text, size_t most)
-{
-    if (text.len <= most)
-        return text.len;
-    size_t len = most;
-    while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
-        len--;
-    return len;
 }
 
 static bool
@@ -69,16 +59,17 @@ whs_field_errors_add(struct whs_field_errors *errors, struct whs_slice field,
 {
     if (!errors || errors->len >= WHS_FIELD_ERRORS_MAX)
         return;
-    char message[MESSAGE_BYTES_MAX];
+    /* Room for the rest of the character at which a long message is cut. */
+    char message[MESSAGE_BYTES_MAX + 4];
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);
     va_end(args);
     struct whs_field_error item = {
-        .field = copy_text(field.ptr ? field.ptr : "",
-                           shorten_at_character(field, FIELD_BYTES_MAX)),
+        .field = copy_text(whs_slice_shorten(field, FIELD_BYTES_MAX)),
         .code = code,
-        .message = copy_text(message, strlen(message)),
+        .message =
+            copy_text(whs_slice_shorten(whs_slice_of(message), MESSAGE_BYTES_MAX)),
     };
     if (!item.field || !item.message || !make_room(errors)) {
         whs_field_error_fini(&item);

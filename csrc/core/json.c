@@ -10,6 +10,8 @@
 #include "alloc.h"
 #include "json_scan.h"
 
+#define KEY_SHOWN_BYTES_MAX 64
+
 enum whs_status
 whs_json_check(struct whs_slice text, unsigned depth_max, struct whs_error *err)
 {
@@ -54,8 +56,10 @@ check_keys(const cJSON *object, struct whs_error *err)
     enum whs_status status = WHS_OK;
     for (size_t i = 1; i < count && status == WHS_OK; i++)
         if (strcmp(keys[i - 1], keys[i]) == 0)
-            status = whs_error_set(err, WHS_INVALID, "the key \"%.64s\" occurs twice",
-                                   keys[i]);
+            status = whs_error_set(
+                err, WHS_INVALID, "the key \"%.*s\" occurs twice",
+                (int)whs_slice_shorten(whs_slice_of(keys[i]), KEY_SHOWN_BYTES_MAX).len,
+                keys[i]);
     whs_free(keys);
     return status;
 }

@@ -68,6 +68,16 @@ whs_slice_is_utf8(struct whs_slice text)
     return true;
 }
 
+struct whs_slice
+whs_slice_shorten(struct whs_slice text, size_t most)
+{
+    if (text.len <= most)
+        return text;
+    while (most > 0 && ((unsigned char)text.ptr[most] & 0xc0) == 0x80)
+        most--;
+    return (struct whs_slice){text.ptr, most};
+}
+
 bool
 whs_slice_has_control(struct whs_slice text)
 {

@@ -34,6 +34,8 @@ whs_slice_equal(struct whs_slice a, struct whs_slice b)
 bool whs_slice_equal_nocase(struct whs_slice a, struct whs_slice b);
 /* RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF. */
 bool whs_slice_is_utf8(struct whs_slice text);
+/* The first `most` bytes at most, cut between two characters of UTF-8. */
+struct whs_slice whs_slice_shorten(struct whs_slice text, size_t most);
 /* True if any byte is below 0x20 or is 0x7f. */
 bool whs_slice_has_control(struct whs_slice text);
 

@@ -312,6 +312,20 @@ a_mistake_is_told_with_its_place_and_without_its_text(void **state)
     assert_int_equal(parse(WHS_SLICE("{\"k\":\"CANARY\",\"k\":\"CANARY\"}"), &err),
                      WHS_INVALID);
     assert_string_equal(err.message, "the key \"k\" occurs twice");
+
+    /* A long key is cut between two characters. */
+    struct whs_buf buf = {0};
+    for (int i = 0; i < 2; i++) {
+        whs_buf_append_slice(&buf, whs_slice_of(i ? ",\"x" : "{\"x"));
+        for (int j = 0; j < 100; j++)
+            whs_buf_append(&buf, "\xc3\xa9", 2);
+        whs_buf_append(&buf, "\":1", 3);
+    }
+    whs_buf_append_char(&buf, '}');
+    assert_int_equal(parse(whs_buf_slice(&buf), &err), WHS_INVALID);
+    assert_true(whs_slice_is_utf8(whs_slice_of(err.message)));
+    assert_int_equal(strlen(err.message), sizeof("the key \"\" occurs twice") - 1 + 63);
+    whs_buf_fini(&buf);
 }
 
 static void

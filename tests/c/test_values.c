@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * status, alloc, slice, buf, fielderror, action: the values everything stands on.
+ * status, alloc, slice, buf, action: the values everything stands on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 #include "buf.h"
 #include "clock.h"
 #include "failing_alloc.h"
-#include "fielderror.h"
 #include "slice.h"
 #include "status.h"
 
@@ -38,6 +37,27 @@ an_error_message_is_cut_not_overrun(void **state)
     assert_int_equal(whs_error_set(&err, WHS_INVALID, "%s", text), WHS_INVALID);
     assert_int_equal(strlen(err.message), sizeof(err.message) - 1);
     assert_int_equal(whs_error_set(NULL, WHS_CLOSED, "x"), WHS_CLOSED);
+}
+
+/* Messages become text in Python: half a character would be none. */
+static void
+a_long_text_is_cut_between_characters(void **state)
+{
+    (void)state;
+    struct whs_slice text = WHS_SLICE("a\xc3\xa9\xf0\x9f\x98\x80");
+    static const size_t lens[] = {0, 1, 1, 3, 3, 3, 3, 7, 7};
+    for (size_t most = 0; most < sizeof(lens) / sizeof(lens[0]); most++)
+        assert_int_equal(whs_slice_shorten(text, most).len, lens[most]);
+    assert_null(whs_slice_shorten((struct whs_slice){0}, 3).ptr);
+
+    struct whs_error err;
+    for (int before = 250; before <= 256; before++) {
+        assert_int_equal(whs_error_set(&err, WHS_INVALID, "%*s%s", before, "",
+                                       "\xf0\x9f\x98\x80\xf0\x9f\x98\x80"),
+                         WHS_INVALID);
+        assert_true(whs_slice_is_utf8(whs_slice_of(err.message)));
+        assert_true(strlen(err.message) > 250 - 4);
+    }
 }
 
 static void
@@ -115,45 +135,6 @@ a_buffer_without_memory_says_so_once_and_stays_readable(void **state)
 }
 
 static void
-field_errors_are_kept_in_order_up_to_their_limit(void **state)
-{
-    (void)state;
-    struct whs_field_errors errors = {0};
-    for (int i = 0; i < WHS_FIELD_ERRORS_MAX + 5; i++)
-        whs_field_errors_add(&errors, WHS_SLICE("f"), "type", "number %d", i);
-    assert_int_equal(errors.len, WHS_FIELD_ERRORS_MAX);
-    assert_string_equal(errors.items[7].message, "number 7");
-    whs_field_errors_fini(&errors);
-}
-
-static void
-a_long_field_name_is_cut_between_characters(void **state)
-{
-    (void)state;
-    char name[200];
-    memset(name, 'a', 127);
-    memcpy(name + 127, "\xc3\xa9\xc3\xa9", 5);
-    struct whs_field_errors errors = {0};
-    whs_field_errors_add(&errors, whs_slice_of(name), "unknown", "no");
-    assert_int_equal(strlen(errors.items[0].field), 127);
-    whs_field_errors_fini(&errors);
-}
-
-static void
-field_errors_survive_every_failing_allocation(void **state)
-{
-    (void)state;
-    for (unsigned n = 1; failing_alloc_begin(n); n++) {
-        struct whs_field_errors errors = {0};
-        whs_field_errors_add(&errors, WHS_SLICE("f"), "type", "text");
-        assert_int_equal(errors.no_memory, failing_alloc_happened());
-        whs_field_errors_fini(&errors);
-        failing_alloc_end();
-    }
-    failing_alloc_end();
-}
-
-static void
 actions_are_read_without_regard_to_ascii_case(void **state)
 {
     (void)state;
@@ -180,14 +161,12 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_a_name_and_a_sentence),
         cmocka_unit_test(an_error_message_is_cut_not_overrun),
+        cmocka_unit_test(a_long_text_is_cut_between_characters),
         cmocka_unit_test(calloc_refuses_a_product_that_overflows),
         cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
         cmocka_unit_test(utf8_is_judged_as_rfc_3629_says),
         cmocka_unit_test(a_buffer_grows_and_writes_integers),
         cmocka_unit_test(a_buffer_without_memory_says_so_once_and_stays_readable),
-        cmocka_unit_test(field_errors_are_kept_in_order_up_to_their_limit),
-        cmocka_unit_test(a_long_field_name_is_cut_between_characters),
-        cmocka_unit_test(field_errors_survive_every_failing_allocation),
         cmocka_unit_test(actions_are_read_without_regard_to_ascii_case),
         cmocka_unit_test(the_system_clock_and_randomness_move),
     };

@@ -91,6 +91,16 @@ is_loopback(const uint8_t address[16])
     return is_within(address, v4, MAPPED_BITS + 8) || is_within(address, v6, 128);
 }
 
+/* A range of IPv6 names no address of IPv4, though their 16-byte form lies within it.
+ */
+static bool
+names(const struct whs_cidr *range, const uint8_t address[16])
+{
+    bool is_v4 = memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0;
+    return (!is_v4 || range->prefix >= MAPPED_BITS) &&
+           is_within(address, range->address, range->prefix);
+}
+
 static bool
 allows(const struct whs_guard *guard, const uint8_t address[16])
 {
@@ -100,7 +110,7 @@ allows(const struct whs_guard *guard, const uint8_t address[16])
     if (guard->dev && is_loopback(address))
         return true;
     for (size_t i = 0; i < guard->allow_count; i++)
-        if (is_within(address, guard->allow[i].address, guard->allow[i].prefix))
+        if (names(&guard->allow[i], address))
             return true;
     return is_public(address);
 }
@@ -139,7 +149,7 @@ whs_cidr_parse(struct whs_slice text, struct whs_cidr *out, struct whs_error *er
     const char *slash = memchr(text.ptr, '/', text.len);
     size_t len = slash ? (size_t)(slash - text.ptr) : text.len;
     int shift = -1;
-    if (len < sizeof(address)) {
+    if (len < sizeof(address) && !memchr(text.ptr, '\0', len)) {
         memcpy(address, text.ptr, len);
         address[len] = '\0';
         shift = read_address(address, cidr.address);

@@ -5,6 +5,9 @@
 
 #define SECOND_MS INT64_C(1000)
 #define DAY_S INT64_C(86400)
+/* 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z */
+#define FIRST_MS INT64_C(-62135596800000)
+#define LAST_MS INT64_C(253402300799999)
 
 /* A text that is read from left to right; `ok` falls once and stays. */
 struct reader {
@@ -152,7 +155,10 @@ whs_date_parse(struct whs_slice text, int64_t *utc_ms)
     if (!in.ok || in.rest.len > 0 || (between != 'T' && between != 't') ||
         !is_possible(&m))
         return false;
-    *utc_ms = to_ms(&m) - offset * 60 * SECOND_MS;
+    int64_t ms = to_ms(&m) - offset * 60 * SECOND_MS;
+    if (ms < FIRST_MS || ms > LAST_MS)
+        return false;
+    *utc_ms = ms;
     return true;
 }
 

@@ -13,8 +13,9 @@
 
 #define WHS_DATE_TEXT_SIZE sizeof("2029-07-07T17:40:40.000Z")
 
-/* RFC 3339 date-time with offset, years 0001–9999, `T` and `Z` in either case; digits
- * of a fraction past the third are dropped. No leap second. False leaves *utc_ms. */
+/* RFC 3339 date-time with offset, years 0001–9999 (here and in UTC), `T` and `Z` in
+ * either case; digits of a fraction past the third are dropped. No leap second. False
+ * leaves *utc_ms. */
 bool whs_date_parse(struct whs_slice text, int64_t *utc_ms);
 
 /* "2029-07-07T17:40:40.000Z"; the instant must lie in years 0001–9999. */

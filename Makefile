@@ -42,6 +42,7 @@ $(BUILD)/test_%: tests/c/test_%.c $(BUILD)/libcore.a
 	@$(CC) $(CORE_CFLAGS) -Wno-conversion -MMD -Itests/c $< $(BUILD)/libcore.a -o $@ -lcmocka $(CORE_LIBS)
 
 -include $(wildcard $(BUILD)/*.d)
+-include bench/bench.mk
 
 .SECONDARY:
 .PHONY: ctest asan tsan

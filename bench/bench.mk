@@ -1,0 +1,12 @@
+# What `make bench` builds and runs. See bench/README.md.
+BENCH_PROGRAMS := $(BUILD)/bench_opponent $(BUILD)/bench_match $(BUILD)/bench_tls
+BENCH_SUPPORT := $(BUILD)/support_sidedrawer.o $(BUILD)/support_handmade.o
+# QUICK=1: a smoke run. WRITE=1: the figures go to bench/README.md.
+BENCH_OPTIONS := $(if $(QUICK),--quick) $(if $(WRITE),--write)
+
+$(BUILD)/bench_opponent: bench/opponent.c
+	@mkdir -p $(BUILD)
+	@$(CC) $(CORE_CFLAGS) $< -o $@ $(CORE_LIBS)
+
+$(BUILD)/bench_%: bench/%.c $(CORE_OBJECTS) $(BENCH_SUPPORT)
+	@$(CC) $(CORE_CFLAGS) -Itests/c -MMD $< $(CORE_OBJECTS) $(BENCH_SUPPORT) -o $@ $(CORE_LIBS)

@@ -154,8 +154,8 @@ class DeliveryLoop:
         self._closing = threading.Event()  # claims nothing more, still settles
         self._stopping = threading.Event()  # the engine has ended: settle the rest
         self._poll_now = threading.Event()
-        self._settling = threading.Condition()
-        self._turns = 0
+        self._turned = threading.Condition()
+        self._asked = self._answered = self._ready = 0  # for count_ready; under the condition
         self._outage_ms = 0
         self._beat_at = self._recheck_at = self._poll_at = 0
         self.fenced = False
@@ -201,15 +201,21 @@ class DeliveryLoop:
         self._feed.catch_up(at_least=max(event[7] for event in events))
         self._push(events)
 
-    def idle(self) -> bool:
-        """Nothing here waits to be pushed or settled."""
-        return not (self._done or self._overflow) and self._engine.stats()["unsettled"] == 0
+    def count_ready(self, timeout: float) -> int | None:
+        """Deliveries and events that something is about to happen to.
 
-    def wait_turn(self, timeout: float) -> None:
-        """Until the loop has gone round once more, or `timeout` seconds."""
-        with self._settling:
-            turn = self._turns
-            self._settling.wait_for(lambda: self._turns > turn, timeout)
+        Counted between two turns, when nothing is on its way from the store to the engine.
+        None: not within `timeout` seconds. 0 also when the loop has ended.
+        """
+        with self._turned:
+            self._asked += 1
+            ticket = self._asked
+            answered = self._turned.wait_for(
+                lambda: self._answered >= ticket or not self._thread.is_alive(), timeout
+            )
+            if not self._thread.is_alive():
+                return 0
+            return self._ready if answered else None
 
     @property
     def unresolved(self) -> int:
@@ -229,6 +235,8 @@ class DeliveryLoop:
             raise
         finally:
             self._engine.close(0)
+            with self._turned:
+                self._turned.notify_all()
 
     def _turn(self, timeout_ms: int) -> None:
         try:
@@ -243,9 +251,29 @@ class DeliveryLoop:
         except StoreUnavailable as error:
             self._suffer(error)
         self._settle(timeout_ms)
-        with self._settling:
-            self._turns += 1
-            self._settling.notify_all()
+        self._answer()
+
+    def _answer(self) -> None:
+        asked = self._asked
+        if asked == self._answered:
+            return
+        ready = self._count_ready()
+        with self._turned:
+            self._answered, self._ready = asked, ready
+            self._turned.notify_all()
+
+    def _count_ready(self) -> int:
+        stats = self._engine.stats()
+        busy = stats["queued"] + stats["in_flight"] + stats["unsettled"]
+        if busy or self._done or self._overflow:
+            return max(busy, 1)
+        try:
+            outbox = self._store.stats()["outbox"] - self.unresolved
+            due = self._store.next_due()
+        except StoreUnavailable as error:
+            self._suffer(error)
+            return 1
+        return max(outbox, 0) + (1 if due is not None and due <= self._clock() else 0)
 
     def _beat(self) -> None:
         now = self._clock()

@@ -7,6 +7,7 @@ subscriptions and holds no engine. :meth:`Dispatcher.start` makes it deliver.
 import asyncio
 import atexit
 import logging
+import math
 import os
 import socket
 import threading
@@ -52,6 +53,8 @@ _ENGINE_HTTP = (
     "resolves_max",
     "allow",
 )
+# A wait in Python's locks is cut so, that Ctrl-C is heard and a fenced loop is seen.
+_FLUSH_SLICE = 0.2
 
 
 def system_clock() -> int:
@@ -336,23 +339,13 @@ class Dispatcher:
             raise Closed("this dispatcher does not deliver: start() it first")
         deadline = None if timeout is None else time.monotonic() + timeout
         loop.wake()
+        ready = 1
         while True:
-            ready = self._ready()
-            left = None if deadline is None else deadline - time.monotonic()
-            if ready == 0 or loop.fenced or (left is not None and left <= 0):
+            left = math.inf if deadline is None else deadline - time.monotonic()
+            if ready == 0 or loop.fenced or left <= 0:
                 return self._flush_result(ready)
-            loop.wait_turn(0.2 if left is None else min(0.2, left))
-
-    def _ready(self) -> int:
-        """Deliveries and events that something is about to happen to."""
-        assert self._loop is not None and self._engine is not None
-        stats = self._engine.stats()
-        busy = stats["queued"] + stats["in_flight"] + stats["unsettled"]
-        if busy or not self._loop.idle():
-            return max(busy, 1)
-        outbox = self._store.stats()["outbox"] - self._loop.unresolved
-        due = self._store.next_due()
-        return max(outbox, 0) + (1 if due is not None and due <= self._clock() else 0)
+            counted = loop.count_ready(min(_FLUSH_SLICE, left))
+            ready = ready if counted is None else counted
 
     def _flush_result(self, ready: int) -> FlushResult:
         assert self._engine is not None

@@ -2,6 +2,8 @@
  *
  * Signing, verifying, and the throwaway certificates of demos and tests.
  */
+#include <limits.h>
+
 #include "convert.h"
 #include "crypto.h"
 #include "errors.h"
@@ -88,14 +90,18 @@ verify_standard(PyObject *module, PyObject *args, PyObject *kwargs)
                             "body", "now", "tolerance", NULL};
     struct state *state = state_of_module(module);
     PyObject *keys, *texts[3], *body;
-    long long now, tolerance = WHS_TOLERANCE_S;
+    long long now = LLONG_MIN, tolerance = WHS_TOLERANCE_S;
     struct whs_keys known;
     struct whs_slice slices[3], bytes;
     struct whs_error err;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO$L|L", names, &keys, &texts[0],
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO|$LL", names, &keys, &texts[0],
                                      &texts[1], &texts[2], &body, &now, &tolerance) ||
         !keys_from(keys, &known) || !bytes_slice(body, "body", &bytes))
         return NULL;
+    if (now == LLONG_MIN) {
+        PyErr_SetString(PyExc_TypeError, "verify_standard() needs now=");
+        return NULL;
+    }
     for (int i = 0; i < 3; i++)
         if (!text_slice(state, texts[i], names[i + 1], &slices[i]))
             return NULL;

@@ -102,7 +102,7 @@ class Dispatcher:
         self._engine: _core.Engine | None = None
         self._feed: SubscriptionFeed | None = None
         self._loop: DeliveryLoop | None = None
-        self._closed = self._warned = False
+        self._closed = self._warned = self._forked = False
         self._flushed: dict[str, int] = {}
 
     @classmethod
@@ -120,6 +120,7 @@ class Dispatcher:
 
     def start(self) -> Self:
         """Begins to deliver. Raises ConfigurationError naming another dispatcher's holder."""
+        self._check_delivers_here()
         with self._lock:
             self._check_usable()
             if self._loop is not None:
@@ -332,10 +333,11 @@ class Dispatcher:
         """Waits until nothing is ready or in flight; what waits for later is counted.
 
         `timeout` in seconds; the result says what was left when it came first. Raises Closed
-        when this dispatcher does not deliver.
+        when this dispatcher does not deliver, Forked in a child of the process that started it.
         """
-        loop, engine = self._loop, self._engine
-        if loop is None or engine is None or self._closed:
+        self._check_delivers_here()
+        loop = self._loop
+        if loop is None:
             raise Closed("this dispatcher does not deliver: start() it first")
         deadline = None if timeout is None else time.monotonic() + timeout
         loop.wake()
@@ -474,10 +476,22 @@ class Dispatcher:
             log.exception("on_operator_event failed")
 
     def _check_usable(self) -> None:
-        if os.getpid() != self._pid and self._loop is not None:
-            raise Forked("this dispatcher was started in the parent process")
+        if os.getpid() != self._pid:
+            self._become_publisher()
         if self._closed:
             raise Closed("this dispatcher is closed")
+
+    def _become_publisher(self) -> None:
+        """In a forked child: what delivers is the parent's, and stays as it was."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._forked = self._loop is not None
+        self._engine = self._feed = self._loop = None
+
+    def _check_delivers_here(self) -> None:
+        self._check_usable()
+        if self._forked:
+            raise Forked("this dispatcher was started in the parent process: make another")
 
 
 def _configured(config: Config | Mapping[str, Any] | None) -> Config:

@@ -1,0 +1,63 @@
+"""A name server that hangs stops nobody but its own host."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PUBLISH = """
+import json, sys, threading, time
+from datetime import timedelta
+from webhooksub import Dispatcher, allow_all
+from webhooksub.testing import Receiver
+
+SETTINGS = {"connect_timeout_ms": 1_000, "total_timeout_ms": 3_000, "retry_steps_ms": (60_000,),
+            "resolves_max": 16, "spill_after_ms": 60_000, "breaker_failures": 1_000}
+records = "tenant/acme/sidedrawer/s1/record"
+with Receiver() as receiver:
+    hooks = Dispatcher.in_memory(authorizer=allow_all, dev=True, config=SETTINGS)
+    hooks.start()
+    for n in range(10):
+        hooks.subscribe(records, "delete", f"https://slow{n}.example/hook",
+                        expires=timedelta(days=1))
+    hooks.subscribe(records, "update", receiver.url("/hook"), expires=timedelta(days=1))
+    hooks.publish(records + "/r1", "delete", {})
+    time.sleep(0.2)
+    began = time.monotonic()
+    longest = 0.0
+    for n in range(50):
+        at = time.monotonic()
+        hooks.publish(records + "/r1", "update", {"n": n})
+        receiver.wait_for(n + 1)
+        longest = max(longest, time.monotonic() - at)
+    threads = max(len(list(__import__("pathlib").Path("/proc/self/task").iterdir())), 0)
+    at = time.monotonic()
+    hooks.close(grace=0)
+    print(json.dumps({"longest": longest, "threads": threads,
+                      "close": time.monotonic() - at}))
+"""
+
+
+@pytest.fixture(scope="module")
+def preload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    library = tmp_path_factory.mktemp("preload") / "slow_getaddrinfo.so"
+    source = Path(__file__).with_name("slow_getaddrinfo.c")
+    subprocess.run(
+        ["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True
+    )
+    return library
+
+
+def test_lookups_that_hang_delay_no_other_origin_and_are_bounded(preload: Path) -> None:
+    environment = os.environ | {"LD_PRELOAD": str(preload), "SLOW_MS": "4000"}
+    done = subprocess.run(
+        [sys.executable, "-c", PUBLISH], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["longest"] < 1.0, "somebody else's name server was waited for"
+    assert seen["threads"] < 40
+    assert seen["close"] < 8

@@ -1,0 +1,182 @@
+"""A dispatcher in somebody's process: forks, exits, threads, forgotten objects."""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+from collections.abc import Callable
+
+import pytest
+from acme import PATH, Make
+
+from webhooksub import Dispatcher, Forked, SubscriptionInfo
+from webhooksub.testing import Receiver
+
+Subscribe = Callable[..., SubscriptionInfo]
+
+BEGIN = """
+import os, sys, threading, time
+from datetime import timedelta
+from webhooksub import Dispatcher, allow_all
+from webhooksub.testing import Receiver
+receiver = Receiver()
+receiver.answer(delay=20)
+hooks = Dispatcher(sys.argv[1], authorizer=allow_all, dev=True).start()
+hooks.subscribe("tenant/acme/sidedrawer/s1/record", "any", receiver.url("/hook"),
+                expires=timedelta(days=1))
+hooks.publish_many([("tenant/acme/sidedrawer/s1/record/r1", "update", n) for n in range(500)])
+receiver.wait_for(1)
+print("in flight", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("", 0),
+        ("sys.exit(3)", 3),
+        ("raise RuntimeError('unhandled')", 1),
+        ("threading.Thread(target=sys.exit).start()", 0),
+        ("import atexit; atexit.register(hooks.stats)", 0),
+        ("del hooks", 0),
+        ("hooks.close(grace=0); del receiver", 0),
+        ("hooks.self = hooks; del hooks", 0),
+    ],
+)
+def test_an_interpreter_ends_promptly_with_work_in_flight(
+    tmp_path: object, ending: str, code: int
+) -> None:
+    url = f"sqlite:///{tmp_path}/hooks.db"
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", BEGIN + ending, url],
+        capture_output=True,
+        text=True,
+        timeout=15,
+    )
+    assert done.stdout == "in flight\n", done.stderr
+    assert done.returncode == code, done.stderr
+
+
+def test_a_forked_child_publishes_and_may_not_deliver(
+    make: Make, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    hooks = make().start()
+    subscribe(hooks)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        words = []
+        for use in (hooks.flush, lambda: hooks.publish(PATH, "update", {"by": "child"})):
+            try:
+                use()
+                words.append("done")
+            except Forked:
+                words.append("forked")
+            except BaseException as error:
+                words.append(repr(error))
+        os.write(writing, " ".join(words).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        assert pipe.read() == "forked done"
+    hooks.publish(PATH, "update", {"by": "parent"})
+    assert hooks.flush(timeout=10).delivered == 2
+
+
+@pytest.mark.filterwarnings("ignore:no dispatcher")
+def test_a_publisher_works_on_in_a_forked_child(
+    make: Make, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    publisher = make()
+    subscribe(publisher)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            publisher.publish(PATH, "update", {"by": "child"})
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+    publisher.publish(PATH, "update", {"by": "parent"})
+    publisher.start()
+    assert publisher.flush(timeout=10).delivered == 2
+    assert {r.json()["data"]["by"] for r in receiver.requests} == {"child", "parent"}
+
+
+def test_threads_publish_while_subscriptions_change(
+    hooks: Dispatcher, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    steady = subscribe(hooks)
+    failures: list[BaseException] = []
+
+    def publish(worker: int) -> None:
+        try:
+            for n in range(25):
+                hooks.publish(PATH, "update", {"worker": worker, "n": n})
+        except BaseException as error:
+            failures.append(error)
+
+    def change() -> None:
+        try:
+            for n in range(10):
+                info = subscribe(hooks, f"/other/{n}")
+                hooks.pause(info.id)
+                hooks.unsubscribe(info.id)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=publish, args=(w,)) for w in range(8)]
+    threads += [threading.Thread(target=change) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    hooks.flush(timeout=20)
+    assert failures == []
+    mine = [r.json() for r in receiver.requests if r.path == "/hook"]
+    assert len({body["id"] for body in mine}) == len(mine) == 200
+    assert hooks.subscription(steady.id)
+
+
+def test_a_closed_dispatcher_leaves_nothing_behind(make: Make) -> None:
+    before = threading.active_count()
+    hooks = make().start()
+    hooks.close()
+    assert threading.active_count() == before
+
+
+def test_a_forgotten_publisher_is_collected(make: Make) -> None:
+    class Told:
+        def __call__(self, event: object) -> None:
+            """Nothing."""
+
+    told = Told()
+    hooks = Dispatcher("memory://", authorizer=make().__dict__["_authorizer"])
+    hooks._on_operator_event = told
+    seen = weakref.ref(told)
+    del hooks, told
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_sub_interpreter_is_told_that_it_cannot() -> None:
+    script = textwrap.dedent(
+        """
+        import _xxsubinterpreters as interpreters
+        id_ = interpreters.create()
+        try:
+            interpreters.run_string(id_, "import webhooksub")
+        except interpreters.RunFailedError as error:
+            print(error)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    if "No module named '_xxsubinterpreters'" in done.stderr:
+        pytest.skip("this Python gives no interpreters")
+    assert "sub-interpreter" in done.stdout, done.stderr

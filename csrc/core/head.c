@@ -27,16 +27,25 @@ read_status(struct whs_slice line)
             return 0;
         status = status * 10 + (space[i] - '0');
     }
-    return status;
+    bool ends = line.ptr + line.len - space == 4 || space[4] == ' ';
+    return ends ? status : 0;
 }
 
 static void
 begin(struct whs_head *head, int status)
 {
+    head->begun = true;
     head->status = status;
     head->content_lengths = 0;
     head->transfer_encoding = false;
     head->retry_after_ms = -1;
+}
+
+static void
+end(struct whs_head *head)
+{
+    head->begun = false;
+    head->complete = head->status >= 200;
 }
 
 static void
@@ -63,17 +72,16 @@ bool
 whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
               int64_t retry_after_max_ms)
 {
-    if (head->complete)
-        return true; /* trailers of a chunked body */
     head->bytes += (int64_t)line.len;
+    if (head->complete)
+        return head->bytes <= WHS_HEAD_BYTES_MAX; /* trailers of a chunked body */
     line = trim_end(line);
-    int status = read_status(line);
-    if (status > 0)
-        begin(head, status);
-    else if (line.len > 0)
+    if (line.len == 0)
+        end(head);
+    else if (head->begun)
         read_field(head, line, now_ms, retry_after_max_ms);
-    else if (head->status >= 200)
-        head->complete = true;
+    else
+        begin(head, read_status(line));
     head->ambiguous = head->content_lengths > 1 ||
                       (head->content_lengths > 0 && head->transfer_encoding);
     head->refused = head->status == 101 || head->bytes > WHS_HEAD_BYTES_MAX;

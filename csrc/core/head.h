@@ -17,7 +17,8 @@
 #define WHS_HEAD_BYTES_MAX (256 * 1024)
 
 struct whs_head {
-    int status;     /* of the head being read */
+    int status;     /* of the head being read; 0: its first line was none */
+    bool begun;     /* its first line was read, its end was not */
     bool complete;  /* a final head has ended: `status` is the answer's */
     bool refused;   /* 101, or too long: not HTTP as we speak it */
     bool ambiguous; /* framed in two ways: the connection must not be used again */
@@ -27,7 +28,8 @@ struct whs_head {
     int64_t bytes;
 };
 
-/* {.retry_after_ms = -1} to begin with. False: read no further. */
+/* {.retry_after_ms = -1} to begin with. False: read no further. Fields behind the body
+ * count against the limit too, and say nothing else. */
 bool whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
                    int64_t retry_after_max_ms);
 

@@ -89,6 +89,8 @@ void
 whs_trust_install(struct whs_trust *trust, void *ssl_ctx)
 {
     SSL_CTX_set1_cert_store(ssl_ctx, trust->store);
+    /* SSLKEYLOGFILE in the environment must not give the session keys away. */
+    SSL_CTX_set_keylog_callback(ssl_ctx, NULL);
 }
 
 /* --- A throwaway authority.

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * crypto: published vectors, and base64 as strict as it says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "crypto.h"
+#include "fake_clock.h"
+
+static void
+assert_hex(const uint8_t *bytes, size_t len, const char *expected)
+{
+    char text[2 * 64 + 1];
+    whs_hex_encode(bytes, len, text);
+    assert_string_equal(text, expected);
+}
+
+/* FIPS 180-4. */
+static void
+sha256_gives_the_standards_digests(void **state)
+{
+    (void)state;
+    uint8_t digest[WHS_SHA256_BYTES];
+    assert_true(whs_sha256(WHS_SLICE(""), digest));
+    assert_hex(digest, sizeof(digest),
+               "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_true(whs_sha256(WHS_SLICE("abc"), digest));
+    assert_hex(digest, sizeof(digest),
+               "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+/* RFC 4231, cases 1, 2, 6: a short key, a text key, a key longer than a block. */
+static void
+hmac_gives_the_rfcs_codes(void **state)
+{
+    (void)state;
+    char twenty[20], long_key[131];
+    memset(twenty, 0x0b, sizeof(twenty));
+    memset(long_key, 0xaa, sizeof(long_key));
+    const struct {
+        struct whs_slice key, data;
+        const char *code;
+    } rows[] = {
+        {{twenty, sizeof(twenty)},
+         WHS_SLICE("Hi There"),
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {WHS_SLICE("Jefe"), WHS_SLICE("what do ya want for nothing?"),
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {{long_key, sizeof(long_key)},
+         WHS_SLICE("Test Using Larger Than Block-Size Key - Hash Key First"),
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t mac[WHS_SHA256_BYTES];
+        assert_true(whs_hmac_sha256(rows[i].key, &rows[i].data, 1, mac));
+        assert_hex(mac, sizeof(mac), rows[i].code);
+    }
+}
+
+static void
+parts_are_hashed_as_if_joined(void **state)
+{
+    (void)state;
+    const struct whs_slice whole = WHS_SLICE("what do ya want for nothing?");
+    uint8_t joined[WHS_SHA256_BYTES], parted[WHS_SHA256_BYTES];
+    assert_true(whs_hmac_sha256(WHS_SLICE("Jefe"), &whole, 1, joined));
+    for (size_t cut = 0; cut <= whole.len; cut++) {
+        const struct whs_slice parts[] = {
+            {whole.ptr, cut}, {0}, {whole.ptr + cut, whole.len - cut}};
+        assert_true(whs_hmac_sha256(WHS_SLICE("Jefe"), parts, 3, parted));
+        assert_memory_equal(joined, parted, sizeof(joined));
+    }
+}
+
+static void
+an_empty_key_is_a_key(void **state)
+{
+    (void)state;
+    uint8_t mac[WHS_SHA256_BYTES];
+    assert_true(whs_hmac_sha256((struct whs_slice){0}, NULL, 0, mac));
+    assert_hex(mac, sizeof(mac),
+               "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+/* RFC 4648 §10. */
+static void
+base64_goes_there_and_back(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
+    };
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        char text[16];
+        uint8_t bytes[16];
+        size_t len;
+        whs_base64_encode((const uint8_t *)pairs[i][0], strlen(pairs[i][0]), text);
+        assert_string_equal(text, pairs[i][1]);
+        assert_true(whs_base64_decode(whs_slice_of(text), bytes, sizeof(bytes), &len));
+        assert_int_equal(len, strlen(pairs[i][0]));
+        assert_memory_equal(bytes, pairs[i][0], len);
+    }
+}
+
+static void
+random_bytes_survive_base64_with_and_without_padding(void **state)
+{
+    (void)state;
+    struct fake_random random = {7};
+    for (size_t len = 0; len < 200; len++) {
+        uint8_t bytes[200], back[200];
+        char text[4 * 67 + 1];
+        size_t made;
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (uint8_t)fake_random_next(&random);
+        whs_base64_encode(bytes, len, text);
+        struct whs_slice given = whs_slice_of(text);
+        assert_true(whs_base64_decode(given, back, len, &made));
+        assert_int_equal(made, len);
+        assert_memory_equal(bytes, back, len);
+        while (given.len > 0 && given.ptr[given.len - 1] == '=')
+            given.len--;
+        assert_true(whs_base64_decode(given, back, len, &made));
+        assert_int_equal(made, len);
+        if (len > 0)
+            assert_false(whs_base64_decode(given, back, len - 1, &made));
+    }
+}
+
+static void
+what_is_no_base64_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "=",
+        "==",
+        "A",
+        "A===",
+        "AA=",
+        "AAA==",
+        "AAAA=",
+        "AAAA==",
+        "AA=A",
+        "AA A",
+        "AAA\n",
+        " AAAA",
+        "AA-_",
+        "AAAAA",
+        "A=AA",
+        "\xc3\xa9"
+        "AA",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uint8_t bytes[16];
+        size_t len;
+        if (whs_base64_decode(whs_slice_of(texts[i]), bytes, sizeof(bytes), &len))
+            fail_msg("'%s' was taken for base64", texts[i]);
+    }
+}
+
+static void
+equality_looks_at_every_byte(void **state)
+{
+    (void)state;
+    uint8_t a[32] = {0}, b[32] = {0};
+    assert_true(whs_equal_constant_time(a, b, sizeof(a)));
+    for (size_t i = 0; i < sizeof(a); i++) {
+        b[i] = 1;
+        assert_false(whs_equal_constant_time(a, b, sizeof(a)));
+        b[i] = 0;
+    }
+    assert_true(whs_equal_constant_time(a, b, 0));
+}
+
+static void
+wiping_leaves_zeros(void **state)
+{
+    (void)state;
+    char secret[] = "CANARY";
+    static const char zeros[sizeof(secret)];
+    whs_wipe(secret, sizeof(secret));
+    assert_memory_equal(secret, zeros, sizeof(secret));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sha256_gives_the_standards_digests),
+        cmocka_unit_test(hmac_gives_the_rfcs_codes),
+        cmocka_unit_test(parts_are_hashed_as_if_joined),
+        cmocka_unit_test(an_empty_key_is_a_key),
+        cmocka_unit_test(base64_goes_there_and_back),
+        cmocka_unit_test(random_bytes_survive_base64_with_and_without_padding),
+        cmocka_unit_test(what_is_no_base64_is_refused),
+        cmocka_unit_test(equality_looks_at_every_byte),
+        cmocka_unit_test(wiping_leaves_zeros),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -77,7 +77,8 @@ choose_verdict(const struct whs_retry_policy *policy,
         return WHS_VERDICT_DELIVERED;
     if (facts->outcome == WHS_OUTCOME_GONE && policy->disable_on_gone)
         return WHS_VERDICT_DISABLE;
-    if (policy->disable_after_ms > 0 &&
+    /* A failure of our own says nothing about the endpoint. */
+    if (policy->disable_after_ms > 0 && facts->outcome != WHS_OUTCOME_LOCAL_ERROR &&
         facts->failing_for_ms >= policy->disable_after_ms)
         return WHS_VERDICT_DISABLE;
     if (whs_retry_is_last(policy, facts->attempt, facts->max_retries))

@@ -119,7 +119,7 @@ read_seconds(struct whs_slice text, int64_t max_ms, int64_t *ms)
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9')
             return false;
-        if (value <= max_ms)
+        if (value <= max_ms / SECOND)
             value = value * 10 + (text.ptr[i] - '0');
     }
     *ms = value > max_ms / SECOND ? max_ms : value * SECOND;

@@ -380,7 +380,11 @@ append_decisions(struct whs_buf *buf)
                                             .retry_after_ms = columns[c].retry_after_ms,
                                             .failing_for_ms =
                                                 columns[c].failing_for_ms};
-            append_decision(buf, whs_retry_decide(&policy, &facts));
+            /* Without an answer nobody asks for anything. */
+            if (facts.retry_after_ms >= 0 && facts.http_status == 0)
+                APPEND(buf, " | –");
+            else
+                append_decision(buf, whs_retry_decide(&policy, &facts));
         }
         APPEND(buf, " |\n");
     }

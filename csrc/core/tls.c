@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tls.h"
 
+#include <dirent.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -33,6 +34,28 @@ add_pem(X509_STORE *store, struct whs_slice pem)
     return count;
 }
 
+/* "5f3b2c1a.0": how OpenSSL finds a certificate in a directory. */
+static bool
+is_hashed_name(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' && name[9] >= '0' &&
+           name[9] <= '9';
+}
+
+/* OpenSSL looks into the directory only when it needs a certificate, and would find out
+ * then that it is empty or missing. */
+static bool
+has_hashed_names(const char *path)
+{
+    DIR *directory = opendir(path);
+    bool found = false;
+    for (struct dirent *entry; directory && !found && (entry = readdir(directory));)
+        found = is_hashed_name(entry->d_name);
+    if (directory)
+        closedir(directory);
+    return found;
+}
+
 static enum whs_status
 fill_store(X509_STORE *store, const char *ca_file, const char *ca_dir,
            struct whs_slice extra_pem, struct whs_error *err)
@@ -43,10 +66,11 @@ fill_store(X509_STORE *store, const char *ca_file, const char *ca_dir,
         return whs_error_set(err, WHS_CONFIGURATION,
                              "%s holds no readable certificates", ca_file);
     }
-    if (ca_dir && X509_STORE_load_path(store, ca_dir) != 1) {
+    if (ca_dir &&
+        (!has_hashed_names(ca_dir) || X509_STORE_load_path(store, ca_dir) != 1)) {
         ERR_clear_error();
         return whs_error_set(err, WHS_CONFIGURATION,
-                             "%s is no directory of certificates", ca_dir);
+                             "%s is no directory of hashed certificates", ca_dir);
     }
     if (extra_pem.ptr && add_pem(store, extra_pem) == 0)
         return whs_error_set(err, WHS_CONFIGURATION,

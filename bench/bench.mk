@@ -10,3 +10,13 @@ $(BUILD)/bench_opponent: bench/opponent.c
 
 $(BUILD)/bench_%: bench/%.c $(CORE_OBJECTS) $(BENCH_SUPPORT)
 	@$(CC) $(CORE_CFLAGS) -Itests/c -MMD $< $(CORE_OBJECTS) $(BENCH_SUPPORT) -o $@ $(CORE_LIBS)
+
+.PHONY: bench bench-tools
+bench-tools:
+	@sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; missing=; \
+	PATH="$$PATH:/usr/sbin"; \
+	for tool in nginx openssl; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	[ -z "$$missing" ] || $$sudo apt-get install -y --no-install-recommends $$missing
+
+bench: bench-tools $(BENCH_PROGRAMS) ## the figures of bench/README.md (QUICK=1 smoke, WRITE=1 keeps them)
+	@$(BIN)/python bench/run.py --programs $(BUILD) $(BENCH_OPTIONS)

@@ -215,6 +215,8 @@ static void
 sleep_and_conclude(struct whs_loop *loop, int timeout_ms)
 {
     int wait_ms = choose_wait(loop, timeout_ms);
+    if (loop->work.in_flight_count == 0)
+        whs_report_queue_quiet(loop->work.reports);
     atomic_store(&loop->asleep, true);
     wait_and_conclude(loop, has_news(loop) ? 0 : wait_ms);
     atomic_store(&loop->asleep, false);

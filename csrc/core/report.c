@@ -16,12 +16,17 @@ struct whs_report_queue {
     atomic_bool refused; /* reserve or room said no since on_room was called */
     void (*on_room)(void *ctx);
     void *ctx;
+    size_t gather_max;
+    int gather_ms;
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* on the monotonic clock */
     /* Under the lock. */
     struct whs_report *first;
     struct whs_report **last; /* where the next one is linked */
+    size_t ready;             /* deliveries in them */
+    size_t wanted;            /* so many end a taker's wait */
+    bool quiet;               /* nothing comes soon after what is here */
     bool woken;
     int takers; /* threads that wait */
 };
@@ -82,6 +87,13 @@ whs_report_queue_on_room(struct whs_report_queue *queue, void (*call)(void *ctx)
     queue->ctx = ctx;
 }
 
+void
+whs_report_queue_gather(struct whs_report_queue *queue, size_t max, int ms)
+{
+    queue->gather_max = max;
+    queue->gather_ms = ms;
+}
+
 size_t
 whs_report_queue_used(struct whs_report_queue *queue)
 {
@@ -140,10 +152,11 @@ whs_report_queue_room(struct whs_report_queue *queue)
 void
 whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report)
 {
-    size_t loose = 0;
+    size_t loose = 0, count = 0;
     struct whs_report **last = &report->next;
     for (struct whs_report *each = report; each; each = each->next) {
         loose += each->holds_slot ? 0 : each->count;
+        count += each->count;
         last = &each->next;
     }
     atomic_fetch_add(&queue->loose, loose);
@@ -151,21 +164,45 @@ whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report)
     pthread_mutex_lock(&queue->lock);
     *queue->last = report;
     queue->last = last;
-    bool waited_for = queue->takers > 0;
+    queue->ready += count;
+    queue->quiet = false;
+    bool waited_for = queue->takers > 0 && queue->ready >= queue->wanted;
+    pthread_mutex_unlock(&queue->lock);
+    if (waited_for)
+        pthread_cond_signal(&queue->changed);
+}
+
+void
+whs_report_queue_quiet(struct whs_report_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->quiet = true;
+    bool waited_for = queue->takers > 0 && queue->ready > 0;
     pthread_mutex_unlock(&queue->lock);
     if (waited_for)
         pthread_cond_signal(&queue->changed);
 }
 
 static void
-wait_for_one_locked(struct whs_report_queue *queue, int timeout_ms)
+wait_for_locked(struct whs_report_queue *queue, size_t wanted, int timeout_ms)
 {
     struct timespec until = whs_cond_deadline(timeout_ms);
     queue->takers++;
-    while (!queue->first && !queue->woken)
+    queue->wanted = wanted;
+    while (queue->ready < wanted && !(queue->ready > 0 && queue->quiet) &&
+           !queue->woken)
         if (!whs_cond_wait_locked(&queue->changed, &queue->lock, &until))
             break;
     queue->takers--;
+}
+
+/* The first one may be long in coming; those behind it are close. */
+static void
+wait_locked(struct whs_report_queue *queue, int timeout_ms)
+{
+    wait_for_locked(queue, 1, timeout_ms);
+    if (queue->ready > 0 && queue->gather_ms > 0)
+        wait_for_locked(queue, queue->gather_max, queue->gather_ms);
     queue->woken = false;
 }
 
@@ -181,6 +218,7 @@ cut_locked(struct whs_report_queue *queue, size_t max)
         end = end->next;
         count += end->count;
     }
+    queue->ready -= count;
     queue->first = end->next;
     if (!queue->first)
         queue->last = &queue->first;
@@ -192,8 +230,8 @@ struct whs_report *
 whs_report_queue_take(struct whs_report_queue *queue, size_t max, int timeout_ms)
 {
     pthread_mutex_lock(&queue->lock);
-    if (!queue->first && timeout_ms > 0)
-        wait_for_one_locked(queue, timeout_ms);
+    if (timeout_ms > 0)
+        wait_locked(queue, timeout_ms);
     struct whs_report *reports = cut_locked(queue, max);
     pthread_mutex_unlock(&queue->lock);
     return reports;
@@ -220,14 +258,16 @@ whs_report_queue_return(struct whs_report_queue *queue, struct whs_report *repor
 {
     if (!reports)
         return;
+    size_t count = reports->count;
     struct whs_report **last = &reports->next;
-    while (*last)
-        last = &(*last)->next;
+    for (; *last; last = &(*last)->next)
+        count += (*last)->count;
     pthread_mutex_lock(&queue->lock);
     *last = queue->first;
     if (!queue->first)
         queue->last = last;
     queue->first = reports;
+    queue->ready += count;
     bool waited_for = queue->takers > 0;
     pthread_mutex_unlock(&queue->lock);
     if (waited_for)

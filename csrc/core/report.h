@@ -74,6 +74,13 @@ size_t whs_report_queue_room(struct whs_report_queue *queue);
 /* Takes the report and those linked behind it; each uses a reserved slot when
  * holds_slot. Never fails. */
 void whs_report_queue_put(struct whs_report_queue *queue, struct whs_report *report);
+/* Before any other thread uses the queue: a take that waits goes on for `ms` after the
+ * first report, for company, until `max` deliveries are there. Many settled at once
+ * cost little more than one. Without this it waits for the first alone. */
+void whs_report_queue_gather(struct whs_report_queue *queue, size_t max, int ms);
+/* Engine thread: no report follows soon, a take need not wait for company. Until the
+ * next put. */
+void whs_report_queue_quiet(struct whs_report_queue *queue);
 /* Slots reserved or unsettled. Any thread. */
 size_t whs_report_queue_used(struct whs_report_queue *queue);
 /* Before any other thread uses the queue: what settled() calls, on its thread, when

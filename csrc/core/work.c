@@ -3,6 +3,23 @@
 
 #include "attempt.h"
 
+/* A settle waits so long for company, or for so many deliveries, while attempts are
+ * under way. It is what a crash may deliver twice. */
+#define GATHER_MS 20
+#define GATHER_MAX 1024
+#define GATHER_SHARE 4 /* of the slots, so that no attempt waits for a settle */
+
+static struct whs_report_queue *
+create_reports(size_t slots)
+{
+    struct whs_report_queue *reports = whs_report_queue_create(slots);
+    size_t most = slots / GATHER_SHARE;
+    if (reports)
+        whs_report_queue_gather(reports, most < GATHER_MAX ? most : GATHER_MAX,
+                                GATHER_MS);
+    return reports;
+}
+
 bool
 whs_work_init(struct whs_work *work, const struct whs_engine_config *config,
               struct whs_matcher *matcher, struct whs_transport *transport)
@@ -16,7 +33,7 @@ whs_work_init(struct whs_work *work, const struct whs_engine_config *config,
     work->leaving_last = &work->leaving;
     work->told_last = &work->told;
     whs_queue_init(&work->queue, limits->queue_deliveries_max, limits->queue_bytes_max);
-    work->reports = whs_report_queue_create((size_t)limits->report_slots);
+    work->reports = create_reports((size_t)limits->report_slots);
     bool lanes =
         whs_lanes_init(&work->lanes, (size_t)limits->in_flight_per_origin,
                        (size_t)limits->in_flight_per_subscription, &config->random);

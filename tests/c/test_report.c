@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -228,6 +229,51 @@ wake_ends_a_wait_of_now_or_the_next_one(void **state)
     whs_report_queue_destroy(queue);
 }
 
+struct gathering {
+    struct whs_report_queue *queue;
+    atomic_size_t takes;
+    size_t taken;
+};
+
+static void *
+take_all(void *arg)
+{
+    struct gathering *gathering = arg;
+    while (gathering->taken < 8) {
+        struct whs_report *reports =
+            whs_report_queue_take(gathering->queue, 100, 60000);
+        for (struct whs_report *each = reports; each; each = each->next)
+            gathering->taken += each->count;
+        whs_report_queue_settled(gathering->queue, reports);
+        atomic_fetch_add(&gathering->takes, 1);
+    }
+    return NULL;
+}
+
+static void
+a_taker_waits_for_company_until_enough_are_there_or_none_comes(void **state)
+{
+    (void)state;
+    struct gathering gathering = {.queue = whs_report_queue_create(10)};
+    pthread_t thread;
+    whs_report_queue_gather(gathering.queue, 5, 60000);
+    assert_int_equal(pthread_create(&thread, NULL, take_all, &gathering), 0);
+    for (int64_t seq = 1; seq <= 5; seq++) {
+        assert_int_equal(atomic_load(&gathering.takes), 0);
+        whs_report_queue_put(gathering.queue, make_report(seq, 1, false));
+    }
+    while (atomic_load(&gathering.takes) == 0)
+        sched_yield();
+    whs_report_queue_put(gathering.queue, make_report(6, 1, false));
+    whs_report_queue_put(gathering.queue, make_report(7, 2, false));
+    assert_int_equal(atomic_load(&gathering.takes), 1);
+    whs_report_queue_quiet(gathering.queue);
+    pthread_join(thread, NULL);
+    assert_int_equal(gathering.taken, 8);
+    assert_int_equal(atomic_load(&gathering.takes), 2);
+    whs_report_queue_destroy(gathering.queue);
+}
+
 static void
 without_memory_there_is_no_queue_and_no_report(void **state)
 {
@@ -254,6 +300,8 @@ main(void)
         cmocka_unit_test(destroy_frees_what_nobody_took),
         cmocka_unit_test(a_taker_that_waits_sees_every_report_in_order),
         cmocka_unit_test(wake_ends_a_wait_of_now_or_the_next_one),
+        cmocka_unit_test(
+            a_taker_waits_for_company_until_enough_are_there_or_none_comes),
         cmocka_unit_test(without_memory_there_is_no_queue_and_no_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,23 @@ refuse(const struct judge *judge, const char *code, const char *message)
     return WHS_INVALID;
 }
 
+static enum whs_status
+refuse_size(const struct judge *judge)
+{
+    return refuse(judge, "size", "must be at most 2048 bytes");
+}
+
+/* What libcurl's parser said. */
+static enum whs_status
+refuse_code(const struct judge *judge, CURLUcode code)
+{
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return WHS_NO_MEMORY;
+    if (code == CURLUE_BAD_PORT_NUMBER)
+        return refuse(judge, "port", "has no valid port");
+    return refuse(judge, "format", "is no valid URL");
+}
+
 static bool
 is_hex(char c)
 {
@@ -40,7 +57,7 @@ judge_text(const struct judge *judge, struct whs_slice text)
     if (text.len == 0)
         return refuse(judge, "required", "must not be empty");
     if (text.len > WHS_URL_BYTES_MAX)
-        return refuse(judge, "size", "must be at most 2048 bytes");
+        return refuse_size(judge);
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
         if (c <= 0x20 || c >= 0x7f)
@@ -225,13 +242,13 @@ parse_parts(const struct judge *judge, const char *text, struct parts *parts)
         return WHS_NO_MEMORY;
     CURLUcode code =
         curl_url_set(parts->handle, CURLUPART_URL, text, CURLU_DISALLOW_USER);
-    if (code == CURLUE_BAD_PORT_NUMBER)
-        return refuse(judge, "port", "has no valid port");
-    if (code == CURLUE_OUT_OF_MEMORY)
-        return WHS_NO_MEMORY;
-    if (code || curl_url_get(parts->handle, CURLUPART_HOST, &parts->host, 0) ||
-        curl_url_get(parts->handle, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT))
-        return refuse(judge, "format", "is no valid URL");
+    if (!code)
+        code = curl_url_get(parts->handle, CURLUPART_HOST, &parts->host, 0);
+    if (!code)
+        code = curl_url_get(parts->handle, CURLUPART_PORT, &parts->port,
+                            CURLU_DEFAULT_PORT);
+    if (code)
+        return refuse_code(judge, code);
     fold_case(parts->host);
     return WHS_OK;
 }
@@ -241,9 +258,15 @@ parse_parts(const struct judge *judge, const char *text, struct parts *parts)
 static enum whs_status
 write_normal_form(const struct judge *judge, struct parts *parts)
 {
-    if (curl_url_set(parts->handle, CURLUPART_HOST, parts->host, 0) ||
-        curl_url_get(parts->handle, CURLUPART_URL, &parts->url, CURLU_NO_DEFAULT_PORT))
-        return refuse(judge, "format", "is no valid URL");
+    CURLUcode code = curl_url_set(parts->handle, CURLUPART_HOST, parts->host, 0);
+    if (!code)
+        code = curl_url_get(parts->handle, CURLUPART_URL, &parts->url,
+                            CURLU_NO_DEFAULT_PORT);
+    if (code)
+        return refuse_code(judge, code);
+    /* The path that was left out is written: what is stored must read back. */
+    if (strlen(parts->url) > WHS_URL_BYTES_MAX)
+        return refuse_size(judge);
     return WHS_OK;
 }
 

@@ -144,8 +144,18 @@ whs_header_name_is_free(struct whs_slice name)
 }
 
 static bool
+is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* RFC 9110 section 5.5. Blanks at its ends are no part of a value: receivers cut them,
+ * and libcurl leaves a field of nothing else away. */
+static bool
 is_field_value(struct whs_slice value)
 {
+    if (value.len > 0 && (is_blank(value.ptr[0]) || is_blank(value.ptr[value.len - 1])))
+        return false;
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
         if ((c < 0x20 && c != '\t') || c >= 0x7f)
@@ -183,7 +193,8 @@ read_header(const struct whs_json *node, struct whs_delivery_options *out,
         add(errors, field, "type", "must be a string");
     else if (!is_field_value(whs_json_string(node)))
         add(errors, field, "format",
-            "must be at most 4096 bytes of visible ASCII, spaces and tabs");
+            "must be at most 4096 bytes of visible ASCII, with spaces and tabs only "
+            "between");
     else
         out->headers[out->header_count++] =
             (struct whs_header){name, whs_json_string(node)};

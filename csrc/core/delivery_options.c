@@ -53,7 +53,9 @@ read_limit(const struct limit *limit, const struct whs_json *node,
         return;
     }
     double value = whs_json_number(node);
-    if (value != floor(value) || value < limit->least || value > limit->most) {
+    /* "-0" lies outside too, though it is no less than 0. */
+    if (value != floor(value) || signbit(value) || value < limit->least ||
+        value > limit->most) {
         whs_field_errors_add(errors, whs_slice_of(limit->field), "range",
                              "must be a whole number from %.0f to %.0f", limit->least,
                              limit->most);

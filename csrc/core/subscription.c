@@ -191,7 +191,9 @@ take_max_retries(struct builder *b)
     if (!b->draft->has_max_retries)
         return;
     double value = b->draft->max_retries;
-    if (!(value >= 0 && value <= WHS_MAX_RETRIES_MAX && value == floor(value))) {
+    /* "-0" lies outside too, though it is no less than 0. */
+    if (!(value >= 0 && value <= WHS_MAX_RETRIES_MAX && value == floor(value)) ||
+        signbit(value)) {
         refuse(b, "maxRetries", "range", "must be a whole number from 0 to 100");
         return;
     }

@@ -136,6 +136,8 @@ a_batch_beyond_its_limits_is_refused(void **state)
         {"maxBytes", "{}", "type"},
         {"lingerMs", "60001", "range"},
         {"lingerMs", "-0.5", "range"},
+        {"lingerMs", "-0", "range"},
+        {"lingerMs", "-0.0", "range"},
         {"lingerMs", "-1", "range"},
         {"lingerMs", "1e-200", "range"},
         {"lingerMs", "\"\"", "type"},

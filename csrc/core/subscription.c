@@ -58,17 +58,18 @@ check_text(struct builder *b, struct whs_slice text, const char *field, size_t m
     return text;
 }
 
+/* One that is refused stays 0: nothing is required for it. */
 static void
 take_channel(struct builder *b)
 {
     struct whs_slice text = or_absent(b->draft->connection_type);
-    b->made.channel = WHS_CHANNEL_HTTP;
     if (!text.ptr || whs_slice_equal(text, WHS_SLICE("HTTP")))
-        return;
-    b->made.channel = WHS_CHANNEL_SOCKET;
-    if (!whs_slice_equal(text, WHS_SLICE("SOCKET")))
+        b->made.channel = WHS_CHANNEL_HTTP;
+    else if (!whs_slice_equal(text, WHS_SLICE("SOCKET")))
         refuse(b, "connectionType", "enum", "must be HTTP or SOCKET");
-    else if (!b->rules->sockets)
+    else
+        b->made.channel = WHS_CHANNEL_SOCKET;
+    if (b->made.channel == WHS_CHANNEL_SOCKET && !b->rules->sockets)
         refuse(b, "connectionType", "unsupported",
                "SOCKET is not offered by this service");
 }
@@ -159,6 +160,8 @@ take_expiration(struct builder *b)
     struct whs_slice text = or_absent(b->draft->expiration_date_time);
     if (!text.ptr)
         refuse(b, "expirationDateTime", "required", "is required");
+    else if (text.len > WHS_EXPIRES_TEXT_BYTES_MAX)
+        refuse(b, "expirationDateTime", "size", "must be at most 64 bytes");
     else if (!whs_date_parse(text, &b->made.expires_at_ms))
         refuse(b, "expirationDateTime", "format",
                "must be an RFC 3339 date-time with offset");

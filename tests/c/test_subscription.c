@@ -260,6 +260,10 @@ a_subscription_ends_in_the_future(void **state)
         {"2029-07-07", "expirationDateTime format"},
         {"1878140440", "expirationDateTime format"},
         {"2029-07-07T14:40:40.123456789012345678901234567890Z", ""},
+        /* 64 bytes and 65. It is shown as given, so it is not given a book to show. */
+        {"2029-07-07T14:40:40.123456789012345678901234567890123456789-03:00",
+         "expirationDateTime size"},
+        {"2029-07-07T14:40:40.12345678901234567890123456789012345678-03:00", ""},
     };
     for (size_t i = 0; i < LEN(rows); i++)
         expect_field(FIELD(expiration_date_time), whs_slice_of(rows[i].text),
@@ -289,6 +293,11 @@ a_socket_needs_the_name_of_an_event_and_http_a_url(void **state)
     rules.sockets = false;
     expect(&draft, "connectionType unsupported");
     rules.sockets = true;
+    /* Of a kind that is none nobody knows what it would require. */
+    draft.connection_type = WHS_SLICE("socket");
+    expect(&draft, "connectionType enum");
+    draft.notification_messages = (struct whs_slice){0};
+    expect(&draft, "connectionType enum");
     draft.connection_type = WHS_SLICE("HTTP");
     expect(&draft, "notificationUrl required");
 }

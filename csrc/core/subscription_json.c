@@ -211,7 +211,7 @@ whs_subscription_parse(struct whs_slice json,
         return errors->no_memory ? WHS_NO_MEMORY : status;
     if (whs_json_type(document) != WHS_JSON_OBJECT) {
         refuse(&r, WHS_SLICE(""), "type", "must be a JSON object");
-        status = WHS_INVALID;
+        status = errors->no_memory ? WHS_NO_MEMORY : WHS_INVALID;
     } else {
         read_document(&r, document);
         size_t told = errors->len;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "crypto.h"
 #include "json_scan.h"
 
 #define KEY_SHOWN_BYTES_MAX 64
@@ -87,6 +88,24 @@ install_hooks(void)
     cJSON_InitHooks(&hooks);
 }
 
+/* Depth is bounded here too. */
+static void
+wipe_strings(cJSON *item)
+{
+    for (; item; item = item->next) {
+        if (item->valuestring)
+            whs_wipe(item->valuestring, strlen(item->valuestring));
+        wipe_strings(item->child);
+    }
+}
+
+static void
+free_tree(cJSON *tree)
+{
+    wipe_strings(tree);
+    cJSON_Delete(tree);
+}
+
 enum whs_status
 whs_json_parse(struct whs_slice text, struct whs_json **out, struct whs_error *err)
 {
@@ -104,7 +123,7 @@ whs_json_parse(struct whs_slice text, struct whs_json **out, struct whs_error *e
         return whs_error_set(err, WHS_NO_MEMORY, "out of memory");
     status = check_tree(tree, err);
     if (status != WHS_OK) {
-        cJSON_Delete(tree);
+        free_tree(tree);
         return status;
     }
     *out = (struct whs_json *)(void *)tree;
@@ -114,7 +133,7 @@ whs_json_parse(struct whs_slice text, struct whs_json **out, struct whs_error *e
 void
 whs_json_free(struct whs_json *document)
 {
-    cJSON_Delete((cJSON *)(void *)document);
+    free_tree((cJSON *)(void *)document);
 }
 
 enum whs_json_type

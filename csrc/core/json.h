@@ -47,6 +47,7 @@ WHS_CHECK enum whs_status whs_json_check(struct whs_slice text, unsigned depth_m
 /* Returns owned; whs_json_free. WHS_INVALID, WHS_NO_MEMORY. */
 WHS_CHECK enum whs_status whs_json_parse(struct whs_slice text, struct whs_json **out,
                                          struct whs_error *err);
+/* Wipes its strings: one may be a key. `document` may be NULL. */
 void whs_json_free(struct whs_json *document);
 
 enum whs_json_type whs_json_type(const struct whs_json *node);

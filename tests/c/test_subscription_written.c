@@ -14,6 +14,7 @@
 #include "failing_alloc.h"
 #include "subscription.h"
 #include "texts.h"
+#include "watching_alloc.h"
 
 #define TEXT(literal)                                                                  \
     {                                                                                  \
@@ -137,6 +138,29 @@ mutated_documents_are_refused_or_are_the_same_when_written_and_read(void **state
     assert_in_range(good, 100, 9500);
 }
 
+static void
+the_key_of_a_document_is_wiped(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        DOCUMENTS_LEAST ",\"integrityKey\":\"CANARYCANARY\"}",
+        DOCUMENTS_LEAST ",\"integrityKey\":\"CANARYCANARY\\n\"}",
+        DOCUMENTS_LEAST ",\"integrityKey\":[{\"x\":\"CANARYCANARY\"}]}",
+        DOCUMENTS_LEAST ",\"integrityKey\":\"CANARYCANARY\",\"a\":1,\"a\":2}",
+    };
+    for (size_t i = 0; i < LEN(texts); i++) {
+        struct whs_field_errors errors = {0};
+        struct whs_subscription *made;
+        watching_alloc_begin("CANARYCANARY");
+        enum whs_status status = whs_subscription_parse(
+            whs_slice_of(texts[i]), &rules, NULL, &made, NULL, &errors, NULL);
+        whs_subscription_unref(made);
+        whs_field_errors_fini(&errors);
+        assert_int_equal(watching_alloc_end(), 0);
+        assert_int_equal(status, i == 0 ? WHS_OK : WHS_INVALID);
+    }
+}
+
 static void *
 parse_on_a_small_stack(void *arg)
 {
@@ -199,6 +223,7 @@ main(void)
         cmocka_unit_test(a_document_is_written_in_one_order_without_the_key),
         cmocka_unit_test(
             mutated_documents_are_refused_or_are_the_same_when_written_and_read),
+        cmocka_unit_test(the_key_of_a_document_is_wiped),
         cmocka_unit_test(a_small_stack_is_enough),
         cmocka_unit_test(without_memory_there_is_no_subscription),
     };

@@ -3,10 +3,14 @@
  * The document face of a subscription: exact names, strict reading, one order of
  * writing.
  */
+#include <math.h>
 #include <string.h>
 
 #include "json.h"
 #include "subscription.h"
+
+/* A double counts without gaps to beyond this, an int64_t too. */
+#define WHOLE_NUMBER_MAX 1e15
 
 struct reading {
     const struct whs_subscription_identity *identity;
@@ -69,14 +73,16 @@ read_text_field(struct reading *r, struct whs_slice name, const struct whs_json 
 
 static void append_node(struct whs_buf *buf, const struct whs_json *node);
 
+/* Any whole number that a field may hold is written as such. All others are out of
+ * every field's range, and so is what is written in their place. */
 static void
 append_number(struct whs_buf *buf, double value)
 {
-    if (value == (double)(int64_t)value && value > -9e15 && value < 9e15)
+    if (value >= -WHOLE_NUMBER_MAX && value <= WHOLE_NUMBER_MAX &&
+        value == floor(value) && !(value == 0 && signbit(value)))
         whs_buf_append_int(buf, (int64_t)value);
     else
-        whs_buf_append(buf, "0.5",
-                       3); /* no field takes a fraction: refused by its range */
+        whs_buf_append(buf, "-0.5", 4);
 }
 
 static void
@@ -204,6 +210,8 @@ whs_subscription_parse(struct whs_slice json,
     struct whs_json *document;
     struct whs_error err;
     *out = NULL;
+    if (key_change)
+        *key_change = WHS_KEY_ABSENT;
     enum whs_status status = whs_json_parse(json, &document, &err);
     if (status == WHS_INVALID)
         whs_field_errors_add(errors, WHS_SLICE(""), "json", "%s", err.message);

@@ -414,6 +414,10 @@ a_key_is_kept_cleared_or_set(void **state)
         assert_string_equal(judge(rows[i].text, &known, &change), "");
         assert_int_equal(change, rows[i].change);
     }
+    /* A document that cannot be read says nothing of it. */
+    enum whs_key_change change = (enum whs_key_change)99;
+    assert_string_equal(judge(WHS_SLICE("{"), &known, &change), " json");
+    assert_int_equal(change, WHS_KEY_ABSENT);
 }
 
 int

@@ -145,6 +145,7 @@ no_mistake_shows_what_was_sent(void **state)
         "{\"notificationUrl\":\"https://u:CANARY@h/\",\"resource\":\"CANARY\","
         "\"expirationDateTime\":\"CANARY\",\"modificationType\":\"CANARY\"}",
         "{\"notificationUrl\":\"https://h:22/CANARY\",\"resource\":\"/CANARY\"}",
+        "{\"resource\":\"tenant/{CANARY}/sidedrawer\"}",
         "{\"notificationUrl\":\"CANARY\",\"resource\":\"tenant/CANARY/x\"}",
     };
     for (size_t i = 0; i < LEN(texts); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Texts for tests of what reads them: exact copies, so that AddressSanitizer sees a read
- * behind the end, and random mutations from a fixed seed.
+ * Texts for tests of what reads them: exact copies, so that AddressSanitizer sees a
+ * read behind the end, and random mutations from a fixed seed.
  */
 #ifndef TEXTS_H
 #define TEXTS_H

@@ -28,7 +28,7 @@ class DeliveryConfig:
     queue_bytes_max: int = 64 * 1024 * 1024  # events and matches queued
     in_flight_max: int = 256  # attempts at once, in total
     in_flight_per_origin: int = 8  # polite to a host that many tenants share
-    in_flight_per_subscription: int = 8
+    in_flight_per_subscription: int = 8  # attempts or batches of one subscription at once
     report_slots: int = 4_096  # attempts running or not yet settled
     spill_after_ms: int = 2_000  # then a delivery becomes a waiting row
     breaker_failures: int = 5  # connection failures in a row that open it
@@ -49,7 +49,7 @@ class RetryConfig:
         14 * _HOUR,
         20 * _HOUR,
         24 * _HOUR,
-    )
+    )  # after each failed attempt; the last one is repeated
     retry_jitter: float = 0.2  # each step ± 20 %
     retry_max_retries: int = 9  # where a subscription names none
     retry_after_max_ms: int = 6 * _HOUR  # an endpoint cannot ask for longer
@@ -61,16 +61,16 @@ class RetryConfig:
 class SigningConfig:
     """How ``integrityHash`` is written."""
 
-    integrity_header: str = "integrityHash"
-    integrity_encoding: Literal["hex", "base64"] = "hex"
+    integrity_header: str = "integrityHash"  # its name
+    integrity_encoding: Literal["hex", "base64"] = "hex"  # or base64
 
 
 @dataclass(frozen=True, slots=True)
 class HttpConfig:
     """Connections, and where they may go."""
 
-    connect_timeout_ms: int = 5_000
-    total_timeout_ms: int = 15_000  # Standard Webhooks advises 15–30 s
+    connect_timeout_ms: int = 5_000  # name, connection and TLS together
+    total_timeout_ms: int = 15_000  # of an attempt; Standard Webhooks advises 15–30 s
     connections_max: int = 256  # open at once
     connections_idle_max: int = 1_024  # fewer than the live origins thrashes
     resolves_max: int = 64  # names looked up at once
@@ -84,24 +84,24 @@ class StoreConfig:
     """The database."""
 
     synchronous: Literal["FULL", "NORMAL"] = "FULL"  # NORMAL may lose commits on power loss
-    outbox_rows_max: int = 10_000_000
-    outbox_bytes_max: int = 10 * 1024**3
-    waiting_per_subscription_max: int = 1_000_000
+    outbox_rows_max: int = 10_000_000  # events; past it publish raises OutboxFull
+    outbox_bytes_max: int = 10 * 1024**3  # their data; likewise
+    waiting_per_subscription_max: int = 1_000_000  # past it deliveries are dead
     quarantine_claims: int = 5  # an event claimed so often kills its dispatcher
-    idempotency_ms: int = _DAY
+    idempotency_ms: int = _DAY  # how long an idempotency key is remembered
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherConfig:
     """The rhythm of the delivering process."""
 
-    heartbeat_ms: int = 5_000
+    heartbeat_ms: int = 5_000  # says that it is alive, and extends its lease
     lease_ms: int = 30_000  # nothing starts so long after the last heartbeat
     poll_ms: int = 500  # events of other processes are found within this
-    claim_events: int = 2_000  # per transaction
-    claim_due_per_origin: int = 64
-    claim_due: int = 2_000
-    settle_deliveries: int = 5_000  # per transaction
+    claim_events: int = 2_000  # in one transaction
+    claim_due_per_origin: int = 64  # waiting deliveries of one origin, likewise
+    claim_due: int = 2_000  # waiting deliveries in all, likewise
+    settle_deliveries: int = 5_000  # in one transaction
     recheck_ms: int = 5 * _MINUTE  # asks the authorizer who may still receive
     grace_ms: int = 10_000  # for attempts under way at close
 

@@ -5,6 +5,48 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# --- The machine, the extension ---------------------------------------------
+# SABOTAGE is for the C tests and tests/prove alone: what is installed is never broken.
+WHOLE := env -u SABOTAGE
+PIP := $(WHOLE) PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/pip --no-input --quiet
+PYTEST := $(WHOLE) $(BIN)/pytest
+
+.PHONY: setup build
+setup: ## what the machine needs: compiler, libraries, tools
+	@PYTHON='$(PYTHON)' tools/setup.sh
+
+build: $(VENV)/.built ## .venv with the package, editable, its extension compiled
+
+$(VENV)/.made: | setup
+	@echo "== $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install 'setuptools>=77'
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(wildcard csrc/*/*.[ch]) | setup
+	@echo "== webhooksub._core"
+	@$(PIP) install --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+# --- The demo, the tests of everything --------------------------------------
+.PHONY: demo test prove-foundation
+# EVENTS=n publishes so many.
+demo: build ## deliver events to a local HTTPS receiver and count both ends (EVENTS=n)
+	@$(BIN)/webhooksub demo $(if $(EVENTS),--events $(EVENTS))
+
+# What counts CPU or time is marked `serial` and runs alone; 5 is "none of these".
+test: build ## the C tests, then all tests in Python
+	@$(MAKE) --no-print-directory ctest
+	@$(PYTEST) -n 2 -m 'not serial' tests --ignore=tests/prove
+	@$(PYTEST) -m serial tests --ignore=tests/prove || test $$? = 5
+	@$(PYTEST) tests/prove
+
+# ONLY="name …" proves with these sabotages alone.
+prove-foundation: build ## show that the test of each step and promise can fail
+	@$(BIN)/python tests/prove/prove.py $(ONLY)
+
+-include tests/prove/prove.mk
+
 # --- C core and its tests (no Python) ---------------------------------------
 # SABOTAGE=name breaks one thing on purpose, to show that its test can fail.
 SABOTAGE ?=
@@ -26,11 +68,11 @@ CORE_OBJECTS := $(patsubst csrc/core/%.c,$(BUILD)/%.o,$(wildcard csrc/core/*.c))
 C_TESTS := $(if $(T),$(BUILD)/test_$(T),$(patsubst tests/c/test_%.c,$(BUILD)/test_%,$(wildcard tests/c/test_*.c)))
 C_TEST_SUPPORT := $(patsubst tests/c/%.c,$(BUILD)/support_%.o,$(filter-out tests/c/test_%.c,$(wildcard tests/c/*.c)))
 
-$(BUILD)/%.o: csrc/core/%.c
+$(BUILD)/%.o: csrc/core/%.c | setup
 	@mkdir -p $(BUILD)
 	@$(CC) $(CORE_CFLAGS) -MMD -c $< -o $@
 
-$(BUILD)/support_%.o: tests/c/%.c
+$(BUILD)/support_%.o: tests/c/%.c | setup
 	@mkdir -p $(BUILD)
 	@$(CC) $(CORE_CFLAGS) -MMD -c $< -o $@
 
@@ -42,7 +84,6 @@ $(BUILD)/test_%: tests/c/test_%.c $(BUILD)/libcore.a
 	@$(CC) $(CORE_CFLAGS) -Wno-conversion -MMD -Itests/c $< $(BUILD)/libcore.a -o $@ -lcmocka $(CORE_LIBS)
 
 -include $(wildcard $(BUILD)/*.d)
--include bench/bench.mk
 
 .SECONDARY:
 .PHONY: ctest asan tsan
@@ -55,6 +96,41 @@ asan: ## the C tests under AddressSanitizer and UBSan
 tsan: ## the C tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory ctest VARIANT=tsan
 
-.PHONY: help
+# --- Figures ----------------------------------------------------------------
+.PHONY: bench
+bench: build
+-include bench/bench.mk
+
+# --- What is checked without running it -------------------------------------
+C_FILES := $(wildcard csrc/*/*.[ch] tests/c/*.[ch] bench/*.[ch])
+
+.PHONY: lint types docs format sizes
+lint: build ## style, layers, words
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	@$(BIN)/python tools/lint_layers.py
+
+types: build ## mypy, strict; the stub against the extension
+	@$(BIN)/mypy
+	@$(if $(wildcard tests/typing),$(BIN)/mypy --strict tests/typing)
+	@$(BIN)/stubtest --mypy-config-file pyproject.toml webhooksub._core
+
+docs: build ## links between documents, examples that compile
+	@$(BIN)/python tools/check_docs.py
+
+format: build ## what lint wants of layout
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/clang-format -i $(C_FILES)
+
+sizes: build ## lengths of files and functions, beside what they should be
+	@$(BIN)/python tools/sizes.py
+
+# --- The rest ---------------------------------------------------------------
+.PHONY: clean help
+clean: ## what was built; .venv stays
+	@rm -rf build dist *.egg-info webhooksub/*.so $(VENV)/.built
+
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18

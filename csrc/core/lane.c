@@ -14,9 +14,6 @@ bool
 whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t per_lane_max,
                const struct whs_random *random)
 {
-#ifdef WHS_SABOTAGE_no_fairness
-    per_origin_max = per_lane_max = SIZE_MAX;
-#endif
     *lanes = (struct whs_lanes){.in_flight_max = per_lane_max};
     whs_link_init(&lanes->busy);
     whs_link_init(&lanes->idle);

@@ -26,6 +26,9 @@ whs_queue_init(struct whs_queue *queue, int64_t deliveries_max, int64_t bytes_ma
 {
     *queue =
         (struct whs_queue){.deliveries_max = deliveries_max, .bytes_max = bytes_max};
+#ifdef WHS_SABOTAGE_no_queue_limit
+    queue->deliveries_max = queue->bytes_max = INT64_MAX;
+#endif
     atomic_init(&queue->deliveries, 0);
     atomic_init(&queue->bytes, 0);
     pthread_mutex_init(&queue->lock, NULL);
@@ -46,9 +49,6 @@ whs_queue_fini(struct whs_queue *queue)
 bool
 whs_queue_is_full(struct whs_queue *queue)
 {
-#ifdef WHS_SABOTAGE_no_queue_limit
-    return false;
-#endif
     return atomic_load(&queue->deliveries) >= queue->deliveries_max ||
            atomic_load(&queue->bytes) >= queue->bytes_max;
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from seen import PATH, wait_until
 
-from webhooksub import Dispatcher, Subscription
+from webhooksub import Dispatcher, Subscription, ValidationError
 from webhooksub.testing import Receiver
 
 Make = Callable[..., Dispatcher]
@@ -69,16 +69,16 @@ def test_promise_2_at_least_once(make: Make, receiver: Receiver, subscribe: Subs
 
 
 def test_promise_3_fair(make: Make, subscribe: Subscribe) -> None:
-    """A slow origin delays only itself."""
+    """A slow origin delays only itself, though it has the longer queue."""
     with Receiver() as slow, Receiver() as quick:
-        slow.answer(delay=2.5)
-        hooks = make(in_flight_max=4, in_flight_per_origin=2, spill_after_ms=60_000).start()
+        slow.answer(delay=0.4)
+        hooks = make(in_flight_max=4, spill_after_ms=60_000).start()
         subscribe(hooks, url=slow.url("/slow"))
-        hooks.publish_many([(PATH, "update", {"n": n}) for n in range(20)])
-        assert wait_until(lambda: hooks.stats()["in_flight"] >= 2)
+        hooks.publish_many([(PATH, "update", {"n": n}) for n in range(60)])
+        assert wait_until(lambda: hooks.stats()["in_flight"] == 4)
         subscribe(hooks, url=quick.url("/quick"))
         hooks.publish(PATH, "update", {"n": "late"})
-        assert wait_until(lambda: len(quick.requests) == 1, 1.0), "it waited for the slow one"
+        assert wait_until(lambda: len(quick.requests) == 1, 1.5), "it waited for the slow one"
 
 
 def test_promise_4_bounded(make: Make, receiver: Receiver, subscribe: Subscribe) -> None:
@@ -132,5 +132,10 @@ def test_promise_7_secrets_stay_secret(receiver: Receiver) -> None:
         expires="2099-01-01T00:00:00Z",
         integrity_key=secret,
     )
-    for text in (repr(value), str(value), value.to_json(), repr(value.__reduce__())):
+    shown = [repr(value), str(value), value.to_json(), repr(value.__reduce__())]
+    for wrong in ("whsec_" + secret, secret + "\n", secret * 20):
+        with pytest.raises(ValidationError) as caught:
+            value.replace(integrity_key=wrong, brand_code="\n")
+        shown += [str(caught.value), repr(caught.value)]
+    for text in shown:
         assert secret not in text

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, Self, final
+from typing import Any, Final, Literal, Self, TypeVar, final
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 #: Name of the deliberate defect of a test build; "" in every other build.
 SABOTAGE: Final[str]
@@ -18,6 +20,19 @@ def uuid_bytes(text: str, /) -> bytes:
 def notification_id(event_id: bytes, subscription_id: bytes) -> str: ...
 def check_json(data: bytes, max_depth: int = 64) -> None:
     """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``)."""
+
+def prepare_events(
+    catalog: Catalog,
+    items: tuple[Any, ...],
+    row_type: type[_Row],
+    now_ms: int,
+    data_max: int,
+    /,
+) -> tuple[list[_Row], list[int]]:
+    """Rows of (path, action[, data bytes or None]) items, and the indices of items that are not
+    like that or not valid: their row is None and they are to be done one by one.
+
+    `row_type` is a tuple of (id, root, action code, paths, open_id, data, None, None)."""
 
 def decode_key(text: str, /) -> bytes:
     """Bytes of an integrityKey. Raises ValidationError without echoing it."""

@@ -35,9 +35,9 @@ from .events import (
     SubscriptionStatus,
 )
 from .looking import Looking
-from .publishing import Encoder, Publication, encode_compact, published_event
+from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .store import open_store
-from .store.base import DispatcherInfo, Store
+from .store.base import DispatcherInfo, NewEvent, Store
 from .subscribing import Expires, Subscriptions
 from .version import __version__
 
@@ -106,9 +106,7 @@ class Dispatcher:
         self._flushed: dict[str, int] = {}
 
     @classmethod
-    def in_memory(
-        cls, *, authorizer: Authorizer, **settings: Any
-    ) -> Self:
+    def in_memory(cls, *, authorizer: Authorizer, **settings: Any) -> Self:
         """A dispatcher without a database, for notebooks and benches: nothing is written."""
         return cls("memory://", authorizer=authorizer, **settings)
 
@@ -202,9 +200,9 @@ class Dispatcher:
             )
         return self._applied(self._subscriptions.create(subscription, actor))
 
-    def parse(self, text: str | bytes, *, replaces: str | None = None, actor: Any = None) -> (
-        _core.Subscription
-    ):
+    def parse(
+        self, text: str | bytes, *, replaces: str | None = None, actor: Any = None
+    ) -> _core.Subscription:
         """A checked value from a JSON document, by this dispatcher's catalog and rules.
 
         `replaces`: id of the subscription whose read-only fields the document may repeat.
@@ -298,19 +296,19 @@ class Dispatcher:
 
     def publish_many(
         self, items: Iterable[Sequence[Any]], *, connection: Any = None
-    ) -> list[Event]:
+    ) -> Sequence[Event]:
         """Publishes ``(path, action[, data[, open_id]])`` items in one transaction."""
         self._check_usable()
         return self._publish(self._publication.events(items), connection)
 
-    def _publish(self, rows: list[Any], connection: Any) -> list[Event]:
+    def _publish(self, rows: list[NewEvent], connection: Any) -> Sequence[Event]:
         if not self._warned and self._loop is None:
             self._warn_without_dispatcher()
         if connection is None:
             published = self._store.publish(rows)
         else:
             published = self._store.publish_on(connection, rows)
-        return [published_event(row, p) for row, p in zip(rows, published, strict=True)]
+        return PublishedEvents(rows, published)
 
     def wake(self) -> None:
         """After the commit of a raw connection: looks for its events at once."""

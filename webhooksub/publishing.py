@@ -6,8 +6,8 @@ event gets its id here. Nothing here waits for a delivery.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast, overload
 
 from . import _core
 from .errors import FieldError, ValidationError
@@ -62,18 +62,19 @@ class Publication:
 
     def events(self, items: Iterable[Sequence[Any]]) -> list[NewEvent]:
         """Rows of ``(path, action[, data[, open_id]])`` items; every wrong one is named."""
-        rows: list[NewEvent] = []
+        given = tuple(items)
         errors: list[FieldError] = []
-        for index, item in enumerate(items):
-            path, action, *rest = item
+        rows, unusual = _core.prepare_events(
+            self._catalog, given, NewEvent, self._clock(), DATA_BYTES_MAX
+        )
+        for index in unusual:
+            path, action, *rest = given[index]
             try:
-                rows.append(
-                    self.event(
-                        path,
-                        action,
-                        rest[0] if rest else None,
-                        open_id=rest[1] if len(rest) > 1 else None,
-                    )
+                rows[index] = self.event(
+                    path,
+                    action,
+                    rest[0] if rest else None,
+                    open_id=rest[1] if len(rest) > 1 else None,
                 )
             except ValidationError as error:
                 errors += [
@@ -101,6 +102,43 @@ class Publication:
             return text if isinstance(text, bytes) else text.encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise _invalid("data", "json", f"cannot be written as JSON: {error}") from error
+
+
+class PublishedEvents(Sequence[Event]):
+    """What :meth:`Dispatcher.publish_many` answers, in the order of its items.
+
+    An event is made when it is looked at: most callers never do.
+    """
+
+    __slots__ = ("_published", "_rows")
+
+    def __init__(self, rows: Sequence[NewEvent], published: Sequence[Published]) -> None:
+        self._rows, self._published = rows, published
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+        rows, published = self._rows[index], self._published[index]
+        if isinstance(index, int):
+            return published_event(cast(NewEvent, rows), cast(Published, published))
+        pairs = zip(
+            cast(Sequence[NewEvent], rows), cast(Sequence[Published], published), strict=True
+        )
+        return [published_event(row, p) for row, p in pairs]
+
+    def __iter__(self) -> Iterator[Event]:
+        return map(published_event, self._rows, self._published)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} published events>"
 
 
 def published_event(row: NewEvent, published: Published) -> Event:

@@ -104,6 +104,7 @@ module_exec(PyObject *module)
                 import_time(state) && import_json(state) && catalog_setup(module) &&
                 subscription_setup(module) && report_setup(module) &&
                 engine_setup(module) && signing_setup(module) && ids_setup(module) &&
+                publication_setup(module) &&
                 PyModule_AddFunctions(module, functions) == 0 &&
                 PyModule_AddStringConstant(module, "SABOTAGE", WHS_SABOTAGE) == 0;
     return fine ? 0 : -1;

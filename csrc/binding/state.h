@@ -64,5 +64,6 @@ bool report_setup(PyObject *module);
 bool engine_setup(PyObject *module);
 bool signing_setup(PyObject *module);
 bool ids_setup(PyObject *module);
+bool publication_setup(PyObject *module);
 
 #endif

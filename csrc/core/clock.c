@@ -27,16 +27,46 @@ read_monotonic(void *ctx)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+/* A process without randomness must not make ids or keys of hashes. Signals may cut a
+ * long answer short (getrandom(2)), never one of 256 bytes. */
+static void
+fill(void *out, size_t size)
+{
+    unsigned char *at = out;
+    while (size > 0) {
+        size_t some = size < 256 ? size : 256;
+        if (getrandom(at, some, 0) != (ssize_t)some)
+            abort();
+        at += some;
+        size -= some;
+    }
+}
+
 static uint64_t
 draw(void *ctx)
 {
     (void)ctx;
     uint64_t value;
-    /* Eight bytes come whole once the kernel's pool is ready (getrandom(2)); a process
-     * without randomness must not make ids or keys of hashes. */
-    if (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
-        abort();
+    fill(&value, sizeof(value));
     return value;
+}
+
+static uint64_t
+draw_from_supply(void *ctx)
+{
+    struct whs_random_supply *supply = ctx;
+    if (supply->left == 0) {
+        fill(supply->values, sizeof(supply->values));
+        supply->left = WHS_RANDOM_SUPPLY;
+    }
+    return supply->values[--supply->left];
+}
+
+struct whs_random
+whs_random_supply_init(struct whs_random_supply *supply)
+{
+    supply->left = 0;
+    return (struct whs_random){draw_from_supply, supply};
 }
 
 const struct whs_clock whs_clock_system = {read_wall, read_monotonic, NULL};

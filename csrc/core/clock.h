@@ -24,4 +24,13 @@ extern const struct whs_clock whs_clock_system;
 /* getrandom(2). Any thread. */
 extern const struct whs_random whs_random_system;
 
+/* The same for who needs many within one call: the kernel is asked once for a whole
+ * supply. Never kept longer, so that no forked process draws what its parent draws. */
+#define WHS_RANDOM_SUPPLY 128
+struct whs_random_supply {
+    uint64_t values[WHS_RANDOM_SUPPLY];
+    unsigned left;
+};
+struct whs_random whs_random_supply_init(struct whs_random_supply *supply);
+
 #endif

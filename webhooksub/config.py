@@ -14,6 +14,8 @@ from typing import Any, Literal, Self
 from .errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "WEBHOOKSUB_"
+# Variables of the prefix that set no field: the command line's own.
+_NO_SETTINGS = frozenset(("WEBHOOKSUB_DATABASE",))
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -143,7 +145,7 @@ class Config:
         given = {
             name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
             for name, text in environ.items()
-            if name.startswith(ENVIRONMENT_PREFIX)
+            if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS
         }
         return cls.of(**given)
 

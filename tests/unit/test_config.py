@@ -28,6 +28,10 @@ def test_a_field_has_the_same_name_in_code_and_environment() -> None:
     assert from_code.http.total_timeout_ms == 20_000
 
 
+def test_the_command_line_s_database_in_the_environment_is_no_setting() -> None:
+    assert Config.from_env({"WEBHOOKSUB_DATABASE": "sqlite:///hooks.db"}) == Config()
+
+
 def test_unknown_and_wrong_settings_are_all_named_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Config.of(totl_timeout_ms=1, in_flight_max=-1, retry_jitter="x", synchronous="OFF")

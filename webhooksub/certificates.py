@@ -56,9 +56,7 @@ def find_authorities(
     )
 
 
-def _candidates(
-    bundle: str | None, environ: Mapping[str, str]
-) -> Iterator[tuple[str, str, bool]]:
+def _candidates(bundle: str | None, environ: Mapping[str, str]) -> Iterator[tuple[str, str, bool]]:
     if bundle:
         yield "ca_bundle", bundle, True
         return

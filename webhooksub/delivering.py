@@ -324,9 +324,7 @@ class DeliveryLoop:
         if due:
             taken = self._engine.push_due(due)
             refused = [
-                (event[0], seq)
-                for (event, seq, _), ok in zip(due, taken, strict=True)
-                if not ok
+                (event[0], seq) for (event, seq, _), ok in zip(due, taken, strict=True) if not ok
             ]
             if refused:
                 self._store.release_due(refused, self._config.poll_ms)

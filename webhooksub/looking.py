@@ -174,9 +174,7 @@ class Looking:
             return Explanation(id_, True, "hears", "covered and active")
         return self._explain_event(record, id_, event)
 
-    def _explain_event(
-        self, record: SubscriptionRecord, id_: str, event: str
-    ) -> Explanation:
+    def _explain_event(self, record: SubscriptionRecord, id_: str, event: str) -> Explanation:
         stored = self._event(event)
         if stored.revision < record.created_rev:
             text = "the subscription was created after the event was published"

@@ -72,14 +72,26 @@ class Subscriptions:
         return self.info(self._record(id_, actor, operation))
 
     def list(
-        self, actor: Any, *, resource: str | None = None, status: str | None = None,
-        owner: str | None = None, brand_code: str | None = None, after: int = 0, limit: int = 100,
+        self,
+        actor: Any,
+        *,
+        resource: str | None = None,
+        status: str | None = None,
+        owner: str | None = None,
+        brand_code: str | None = None,
+        after: int = 0,
+        limit: int = 100,
     ) -> list[SubscriptionInfo]:
         """Those under roots that the actor may see, oldest first, after a `seq`."""
         code = None if status is None else int(SubscriptionStatus[status.upper()])
         records = self._store.subscriptions(
-            roots=self.visible_roots(actor), resource=resource, status=code, owner=owner,
-            brand_code=brand_code, after=after, limit=limit,
+            roots=self.visible_roots(actor),
+            resource=resource,
+            status=code,
+            owner=owner,
+            brand_code=brand_code,
+            after=after,
+            limit=limit,
         )
         return [self.info(record) for record in records]
 
@@ -143,9 +155,7 @@ class Subscriptions:
             return None
         return [format_root(root) for root in roots]
 
-    def info(
-        self, record: SubscriptionRecord, warnings: tuple[str, ...] = ()
-    ) -> SubscriptionInfo:
+    def info(self, record: SubscriptionRecord, warnings: tuple[str, ...] = ()) -> SubscriptionInfo:
         """The stored row as callers see it: never its key."""
         status = SubscriptionStatus(record.status)
         if status is SubscriptionStatus.ACTIVE and record.expires_at <= self._clock():
@@ -155,9 +165,17 @@ class Subscriptions:
         except (UnknownResource, ValidationError, ConfigurationError):
             subscription, status = None, SubscriptionStatus.INVALID
         return SubscriptionInfo(
-            _core.uuid_text(record.id), record.owner, status, record.status_reason,
-            from_ms(record.created_at), from_ms(record.updated_at), subscription,
-            record.resource, record.rev, bool(record.keys), warnings,
+            _core.uuid_text(record.id),
+            record.owner,
+            status,
+            record.status_reason,
+            from_ms(record.created_at),
+            from_ms(record.updated_at),
+            subscription,
+            record.resource,
+            record.rev,
+            bool(record.keys),
+            warnings,
         )
 
     def _record(self, id_: str, actor: Any, operation: Operation) -> SubscriptionRecord:

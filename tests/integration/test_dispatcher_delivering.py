@@ -233,9 +233,7 @@ def test_flush_says_what_was_left_when_its_timeout_came(
 def test_the_same_works_awaited(make: Make, receiver: Receiver) -> None:
     async def run() -> None:
         async with make() as hooks:
-            await hooks.asubscribe(
-                RECORDS, "any", receiver.url("/hook"), expires=timedelta(days=1)
-            )
+            await hooks.asubscribe(RECORDS, "any", receiver.url("/hook"), expires=timedelta(days=1))
             await asyncio.gather(*(hooks.apublish(PATH, "update", {"n": n}) for n in range(20)))
             assert (await hooks.aflush(timeout=10)).delivered == 20
 

@@ -67,9 +67,7 @@ def test_only_members_subscribe(make: Make, members: Members) -> None:
         add(hooks, None)  # type: ignore[arg-type]
 
 
-def test_what_an_actor_may_not_see_is_as_if_it_were_not_there(
-    make: Make, members: Members
-) -> None:
+def test_what_an_actor_may_not_see_is_as_if_it_were_not_there(make: Make, members: Members) -> None:
     hooks = make(authorizer=members)
     info = add(hooks, "ann")
     strange = "01890000-0000-7000-8000-000000000000"

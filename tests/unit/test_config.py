@@ -8,9 +8,7 @@ from webhooksub.errors import ConfigurationError
 
 def test_defaults_are_the_documented_schedule() -> None:
     steps = Config().retry.retry_steps_ms
-    assert steps == tuple(
-        1000 * s for s in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
-    )
+    assert steps == tuple(1000 * s for s in (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400))
     assert Config().retry.retry_max_retries == len(steps)
 
 

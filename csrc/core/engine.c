@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "alloc.h"
 #include "cover.h"
@@ -15,7 +15,7 @@ struct whs_engine {
     struct whs_catalog *catalog; /* referenced */
     struct whs_matcher *matcher; /* owned */
     struct whs_loop loop;
-    pid_t pid;
+    unsigned forks; /* as many as there were when it was made */
     /* Start and close exclude each other. */
     pthread_mutex_t lock;
     /* Under the lock. */
@@ -47,6 +47,23 @@ whs_engine_config_default(struct whs_engine_config *config)
 
 /* --- Life. --- */
 
+/* How often this process was forked from one that had made an engine: getpid is a
+ * system call, and each push asks. What is cloned past fork(3) is not seen. */
+static atomic_uint forks;
+static pthread_once_t watching = PTHREAD_ONCE_INIT;
+
+static void
+count_fork(void)
+{
+    atomic_fetch_add(&forks, 1);
+}
+
+static void
+watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
 /* What everything else relies on; Python's Config says it in its own words first. */
 static bool
 is_sound(const struct whs_engine_config *config)
@@ -74,7 +91,8 @@ whs_engine_create(const struct whs_engine_config *config, struct whs_catalog *ca
     if (!engine)
         goto fail;
     engine->config = *config;
-    engine->pid = getpid();
+    pthread_once(&watching, watch_forks);
+    engine->forks = atomic_load(&forks);
     if (whs_matcher_create(catalog, &config->random, &engine->matcher) != WHS_OK)
         goto fail;
     if (!whs_loop_init(&engine->loop, &engine->config, engine->matcher, transport)) {
@@ -98,7 +116,7 @@ fail:
 bool
 whs_engine_forked(const struct whs_engine *engine)
 {
-    return engine->pid != getpid();
+    return engine->forks != atomic_load(&forks);
 }
 
 static enum whs_status

@@ -46,6 +46,9 @@ class GivenReports:
     def deliveries(self, now_ms: int) -> list[tuple[Any, ...]]:
         return list(self.rows)
 
+    def waiting(self, now_ms: int) -> list[tuple[Any, ...]]:
+        return [row for row in self.rows if row[2] == int(DeliveryState.WAITING)]
+
     def attempts(self) -> list[tuple[Any, ...]]:
         return list(self.tried)
 

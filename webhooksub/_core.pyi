@@ -175,6 +175,13 @@ class Subscription:
         """Pickles without the key."""
 
 @final
+class Rows(Sequence[tuple[Any, ...]]):
+    """Rows of deliveries, each made when it is looked at. They outlive their Reports."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[Any, ...]: ...  # type: ignore[override]
+
+@final
 class Reports:
     """What became of some attempts, as rows in the order in which the store binds them.
 
@@ -183,9 +190,11 @@ class Reports:
 
     def __len__(self) -> int:
         """Deliveries in it."""
-    def deliveries(self, now_ms: int, /) -> list[tuple[Any, ...]]:
+    def deliveries(self, now_ms: int, /) -> Rows:
         """(event_seq, subscription_seq, state, attempts, next_at | None, origin_seq, batch | None,
         http_status | None, outcome, duration_ms, updated_at)"""
+    def waiting(self, now_ms: int, /) -> Rows:
+        """Those of them that wait."""
     def attempts(self) -> list[tuple[Any, ...]]:
         """Failures, and everything about a delivery that was tried before:
         (event_seq, subscription_seq, batch | None, n, started_at, duration_ms, http_status | None,

@@ -4,6 +4,9 @@
  */
 #include "report.h"
 
+#include <string.h>
+
+#include "alloc.h"
 #include "convert.h"
 #include "types.h"
 
@@ -60,27 +63,11 @@ append_row(PyObject *list, PyObject *row)
 }
 
 static PyObject *
-status_object(int http_status)
+number_or_none(bool there, long long number)
 {
-    if (!http_status)
+    if (!there)
         Py_RETURN_NONE;
-    return PyLong_FromLong(http_status);
-}
-
-static PyObject *
-duration_object(const struct whs_report *report)
-{
-    if (!report->started_at_ms)
-        Py_RETURN_NONE;
-    return PyLong_FromLongLong(report->duration_ms);
-}
-
-static PyObject *
-due_object(const struct whs_reported *reported, long long now_ms)
-{
-    if (reported->state != WHS_DELIVERY_WAITING)
-        Py_RETURN_NONE;
-    return PyLong_FromLongLong(now_ms + reported->delay_ms);
+    return PyLong_FromLongLong(number);
 }
 
 /* Steals all fields; NULL when any is. */
@@ -101,38 +88,135 @@ row_object(PyObject **fields, Py_ssize_t count)
     return row;
 }
 
-static PyObject *
-delivery_row(const struct whs_report *report, const struct whs_reported *reported,
-             long long now_ms)
+/* --- Rows of deliveries, made when they are looked at. --- */
+
+/* What a row is made of; it outlives the report. */
+struct outcome {
+    struct whs_reported reported;
+    long long origin_seq;
+    long long duration_ms;
+    int http_status;
+    int outcome;
+    bool tried;
+    char batch[WHS_NOTIFICATION_ID_SIZE];
+};
+
+struct rows_object {
+    PyObject_HEAD struct outcome *outcomes;
+    Py_ssize_t count;
+    long long now_ms;
+};
+
+static void
+Rows_dealloc(PyObject *self)
 {
+    whs_free(((struct rows_object *)self)->outcomes);
+    free_object(self);
+}
+
+static Py_ssize_t
+Rows_length(PyObject *self)
+{
+    return ((struct rows_object *)self)->count;
+}
+
+static PyObject *
+Rows_item(PyObject *object, Py_ssize_t at)
+{
+    struct rows_object *self = (struct rows_object *)object;
+    if (at < 0 || at >= self->count) {
+        PyErr_SetString(PyExc_IndexError, "no such row");
+        return NULL;
+    }
+    const struct outcome *outcome = &self->outcomes[at];
+    const struct whs_reported *reported = &outcome->reported;
     PyObject *fields[] = {
         PyLong_FromLongLong(reported->event_seq),
         PyLong_FromLongLong(reported->subscription_seq),
         PyLong_FromLong(reported->state),
         PyLong_FromLong(reported->attempts),
-        due_object(reported, now_ms),
-        PyLong_FromLongLong(report->origin_seq),
-        text_or_none(report->batch),
-        status_object(report->http_status),
-        PyLong_FromLong(report->outcome),
-        duration_object(report),
-        PyLong_FromLongLong(now_ms),
+        number_or_none(reported->state == WHS_DELIVERY_WAITING,
+                       self->now_ms + reported->delay_ms),
+        PyLong_FromLongLong(outcome->origin_seq),
+        text_or_none(outcome->batch),
+        number_or_none(outcome->http_status, outcome->http_status),
+        PyLong_FromLong(outcome->outcome),
+        number_or_none(outcome->tried, outcome->duration_ms),
+        PyLong_FromLongLong(self->now_ms),
     };
     return row_object(fields, sizeof(fields) / sizeof(fields[0]));
 }
 
-static PyObject *
-Reports_deliveries(PyObject *self, PyObject *now)
+static PyType_Slot rows_slots[] = {
+    {Py_tp_doc,
+     "Rows of deliveries, each made when it is looked at. They outlive their "
+     "Reports."},
+    {Py_tp_dealloc, Rows_dealloc},
+    {Py_sq_length, Rows_length},
+    {Py_sq_item, Rows_item},
+    {0, NULL},
+};
+
+static PyType_Spec rows_spec = {
+    .name = "webhooksub._core.Rows",
+    .basicsize = sizeof(struct rows_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = rows_slots,
+};
+
+static struct outcome
+outcome_of(const struct whs_report *report, const struct whs_reported *reported)
 {
+    struct outcome outcome = {
+        .reported = *reported,
+        .origin_seq = report->origin_seq,
+        .duration_ms = report->duration_ms,
+        .http_status = report->http_status,
+        .outcome = report->outcome,
+        .tried = report->started_at_ms != 0,
+    };
+    memcpy(outcome.batch, report->batch, sizeof(outcome.batch));
+    return outcome;
+}
+
+static PyObject *
+rows_of(PyObject *object, PyObject *now, bool waiting_only)
+{
+    const struct reports_object *self = (struct reports_object *)object;
+    PyTypeObject *type = (PyTypeObject *)state_of(object)->rows_type;
     long long now_ms = PyLong_AsLongLong(now);
     if (PyErr_Occurred())
         return NULL;
-    PyObject *rows = PyList_New(0);
-    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
-        for (size_t i = 0; rows && i < r->count; i++)
-            if (!append_row(rows, delivery_row(r, &r->deliveries[i], now_ms)))
-                Py_CLEAR(rows);
-    return rows;
+    struct rows_object *rows =
+        (struct rows_object *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!rows)
+        return NULL;
+    rows->now_ms = now_ms;
+    rows->outcomes = whs_calloc((size_t)self->count + 1, sizeof(struct outcome));
+    if (!rows->outcomes) {
+        Py_DECREF((PyObject *)rows);
+        return PyErr_NoMemory();
+    }
+    for (const struct whs_report *r = self->reports; r; r = r->next)
+        for (size_t i = 0; i < r->count; i++)
+            if (!waiting_only || r->deliveries[i].state == WHS_DELIVERY_WAITING)
+                rows->outcomes[rows->count++] = outcome_of(r, &r->deliveries[i]);
+    return (PyObject *)rows;
+}
+
+/* --- Reports. --- */
+
+static PyObject *
+Reports_deliveries(PyObject *self, PyObject *now)
+{
+    return rows_of(self, now, false);
+}
+
+static PyObject *
+Reports_waiting(PyObject *self, PyObject *now)
+{
+    return rows_of(self, now, true);
 }
 
 static PyObject *
@@ -142,12 +226,13 @@ attempt_row(const struct whs_report *report, const struct whs_reported *reported
                             ? PyBytes_FromStringAndSize(report->snippet,
                                                         (Py_ssize_t)report->snippet_len)
                             : Py_NewRef(Py_None);
-    return Py_BuildValue(
-        "(LLNiLLNiNN)", (long long)reported->event_seq,
-        (long long)reported->subscription_seq, text_or_none(report->batch),
-        reported->attempts, (long long)report->started_at_ms,
-        (long long)report->duration_ms, status_object(report->http_status),
-        (int)report->outcome, text_or_none(report->address), snippet);
+    return Py_BuildValue("(LLNiLLNiNN)", (long long)reported->event_seq,
+                         (long long)reported->subscription_seq,
+                         text_or_none(report->batch), reported->attempts,
+                         (long long)report->started_at_ms,
+                         (long long)report->duration_ms,
+                         number_or_none(report->http_status, report->http_status),
+                         (int)report->outcome, text_or_none(report->address), snippet);
 }
 
 static PyObject *
@@ -207,6 +292,8 @@ static PyMethodDef methods[] = {
     {"deliveries", Reports_deliveries, METH_O,
      "deliveries($self, now_ms, /)\n--\n\nRows of deliveries; `now_ms` is the "
      "store's."},
+    {"waiting", Reports_waiting, METH_O,
+     "waiting($self, now_ms, /)\n--\n\nThose of them that wait."},
     {"attempts", Reports_attempts, METH_NOARGS,
      "attempts($self, /)\n--\n\nRows of attempts that are kept."},
     {"done", Reports_done, METH_NOARGS,
@@ -237,5 +324,7 @@ static PyType_Spec spec = {
 bool
 report_setup(PyObject *module)
 {
-    return add_type(module, &spec, &state_of_module(module)->reports_type);
+    struct state *state = state_of_module(module);
+    return add_type(module, &rows_spec, &state->rows_type) &&
+           add_type(module, &spec, &state->reports_type);
 }

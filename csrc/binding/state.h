@@ -16,6 +16,7 @@
     X(catalog_type)                                                                    \
     X(subscription_type)                                                               \
     X(reports_type)                                                                    \
+    X(rows_type)                                                                       \
     X(engine_type)                                                                     \
     X(configuration_error)                                                             \
     X(validation_error)                                                                \

@@ -42,7 +42,7 @@ class Backlog:
         self._counts: Counter[int] | None = None  # at most so many, of each
         self._counted_at = self._took = 0.0
 
-    def bound(self, transaction: Transaction, rows: list[Row], waiting: list[Row]) -> list[Row]:
+    def bound(self, transaction: Transaction, rows: list[Row], waiting: Sequence[Row]) -> list[Row]:
         """The rows, with those past the limit dead instead of waiting."""
         if self._total is None:
             query = select(func.count()).select_from(delivery).where(WAITING)
@@ -96,8 +96,7 @@ def settle(
         return False
     cursor = transaction.cursor
     if reports is not None:
-        rows = reports.deliveries(now)
-        waiting = [row for row in rows if row[_STATE] == _WAITING]
+        rows, waiting = list(reports.deliveries(now)), reports.waiting(now)
         if waiting:
             rows = backlog.bound(transaction, rows, waiting)
             transaction.after.append(lambda: _note(groups, waiting))

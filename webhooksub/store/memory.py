@@ -226,8 +226,7 @@ class MemoryStore(MemoryReads):
         now = self._clock()
         with self._lock:
             if reports is not None:
-                rows = reports.deliveries(now)
-                waiting = [row for row in rows if row[_STATE] == _WAITING]
+                rows, waiting = reports.deliveries(now), reports.waiting(now)
                 over = self._waiting.settle(rows, waiting)
                 self._keep(rows, reports.attempts())
                 for change in reports.subscriptions():

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What happens to an entity. "any" is a subscription's word, never an event's. The codes
- * are stored: append only.
+ * What happens to an entity. "any" is a subscription's word, never an event's. The
+ * codes are stored: append only.
  */
 #ifndef WHS_ACTION_H
 #define WHS_ACTION_H
@@ -20,8 +20,8 @@ enum whs_action {
 
 /* Bit of an event's action in a coverage rule's mask. */
 #define WHS_ACTION_BIT(action) ((uint8_t)(1u << (action)))
-#define WHS_ACTIONS_ALL                                                              \
-    (WHS_ACTION_BIT(WHS_ACTION_CREATE) | WHS_ACTION_BIT(WHS_ACTION_UPDATE) |         \
+#define WHS_ACTIONS_ALL                                                                \
+    (WHS_ACTION_BIT(WHS_ACTION_CREATE) | WHS_ACTION_BIT(WHS_ACTION_UPDATE) |           \
      WHS_ACTION_BIT(WHS_ACTION_DELETE))
 
 /* ASCII case-insensitive, independent of locale. 0 when it is none. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Is this origin worth trying? Counts connection failures in a row; at the limit it opens
- * for a time, then lets one probe through. Pure: times are given. HTTP statuses never
- * count, because many tenants share one host.
+ * Is this origin worth trying? Counts connection failures in a row; at the limit it
+ * opens for a time, then lets one probe through. Pure: times are given. HTTP statuses
+ * never count, because many tenants share one host.
  *
  *   closed ──failures == limit──▶ open ──time──▶ half-open ──good──▶ closed
  *                                  ▲                 │

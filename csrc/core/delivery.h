@@ -10,13 +10,13 @@
 #ifndef WHS_DELIVERY_H
 #define WHS_DELIVERY_H
 
-#define WHS_DELIVERY_STATE_MAP(X)                                                    \
-    X(WAITING, 1, "waiting")                                                         \
-    X(CLAIMED, 2, "claimed")                                                         \
-    X(DELIVERED, 3, "delivered")                                                     \
-    X(DEAD, 4, "dead")                                                               \
-    X(EXPIRED, 5, "expired")                                                         \
-    X(CANCELLED, 6, "cancelled")                                                     \
+#define WHS_DELIVERY_STATE_MAP(X)                                                      \
+    X(WAITING, 1, "waiting")                                                           \
+    X(CLAIMED, 2, "claimed")                                                           \
+    X(DELIVERED, 3, "delivered")                                                       \
+    X(DEAD, 4, "dead")                                                                 \
+    X(EXPIRED, 5, "expired")                                                           \
+    X(CANCELLED, 6, "cancelled")                                                       \
     X(QUARANTINED, 7, "quarantined")
 
 enum whs_delivery_state {

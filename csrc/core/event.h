@@ -23,7 +23,7 @@ struct whs_event {
     uint8_t id[WHS_UUID_BYTES];
     enum whs_action action;
     int64_t published_at_ms;
-    int64_t revision; /* of subscriptions, as its transaction saw it */
+    int64_t revision;         /* of subscriptions, as its transaction saw it */
     struct whs_slice open_id; /* absent when the publisher gave none */
     struct whs_slice data;    /* JSON, absent when the publisher gave none */
     size_t path_count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * May a byte go to this address? One table, asked when a socket is opened and again when
- * a kept connection is used. IPv4 by a list of what is denied, IPv6 by the one range that
- * is allowed, less its exceptions. Pure; any thread.
+ * May a byte go to this address? One table, asked when a socket is opened and again
+ * when a kept connection is used. IPv4 by a list of what is denied, IPv6 by the one
+ * range that is allowed, less its exceptions. Pure; any thread.
  */
 #ifndef WHS_GUARD_H
 #define WHS_GUARD_H

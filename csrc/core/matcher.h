@@ -4,8 +4,8 @@
  *
  * A subscriber stands in exactly one posting list: the one of its key
  * (row, bound parameters and their values, action). An entity path has few possible
- * keys: the rows that cover it, times the shapes (bound mask, action) of such a row that
- * have any subscriber at all. Each is one keyed hash; all are prefetched together.
+ * keys: the rows that cover it, times the shapes (bound mask, action) of such a row
+ * that have any subscriber at all. Each is one keyed hash; all are prefetched together.
  *
  * Readers take no lock, whatever the writer does. Writers exclude each other. What a
  * reader may still see is freed only when every reader of that time has left.

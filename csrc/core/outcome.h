@@ -8,26 +8,26 @@
 #include <stdbool.h>
 
 /*  name, code, the word shown */
-#define WHS_OUTCOME_MAP(X)                                                           \
-    X(SUCCESS, 1, "success")         /* complete final 2xx head */                   \
-    X(HTTP_ERROR, 2, "http_error")   /* complete final head, other than 2xx 3xx 410 */ \
-    X(REDIRECT, 3, "redirect")       /* 3xx: never followed */                       \
-    X(GONE, 4, "gone")               /* 410 */                                       \
-    X(DNS_ERROR, 5, "dns_error")                                                     \
-    X(CONNECT_ERROR, 6, "connect_error")                                             \
-    X(CONNECT_TIMEOUT, 7, "connect_timeout")                                         \
-    X(TLS_CERTIFICATE, 8, "tls_certificate")                                         \
-    X(TLS_HANDSHAKE, 9, "tls_handshake")                                             \
-    X(BLOCKED_ADDRESS, 10, "blocked_address") /* the address guard said no */        \
-    X(TIMEOUT, 11, "timeout")                 /* request sent, no complete head */   \
-    X(UNKNOWN, 12, "unknown") /* connection ended before a head: may have arrived */ \
-    X(PROTOCOL_ERROR, 13, "protocol_error")                                          \
-    X(RESEND_REFUSED, 14, "resend_refused") /* libcurl was about to POST again */    \
-    X(LOCAL_ERROR, 15, "local_error")       /* ours: memory, sockets, render */      \
-    X(EXPIRED, 16, "expired")               /* expirationDateTime came first */      \
-    X(CANCELLED, 17, "cancelled")           /* unsubscribed */                       \
-    X(BACKLOG_FULL, 18, "backlog_full")                                              \
-    X(SPILLED, 19, "spilled") /* not started: written as a waiting row */            \
+#define WHS_OUTCOME_MAP(X)                                                             \
+    X(SUCCESS, 1, "success")       /* complete final 2xx head */                       \
+    X(HTTP_ERROR, 2, "http_error") /* complete final head, other than 2xx 3xx 410 */   \
+    X(REDIRECT, 3, "redirect")     /* 3xx: never followed */                           \
+    X(GONE, 4, "gone")             /* 410 */                                           \
+    X(DNS_ERROR, 5, "dns_error")                                                       \
+    X(CONNECT_ERROR, 6, "connect_error")                                               \
+    X(CONNECT_TIMEOUT, 7, "connect_timeout")                                           \
+    X(TLS_CERTIFICATE, 8, "tls_certificate")                                           \
+    X(TLS_HANDSHAKE, 9, "tls_handshake")                                               \
+    X(BLOCKED_ADDRESS, 10, "blocked_address") /* the address guard said no */          \
+    X(TIMEOUT, 11, "timeout")                 /* request sent, no complete head */     \
+    X(UNKNOWN, 12, "unknown") /* connection ended before a head: may have arrived */   \
+    X(PROTOCOL_ERROR, 13, "protocol_error")                                            \
+    X(RESEND_REFUSED, 14, "resend_refused") /* libcurl was about to POST again */      \
+    X(LOCAL_ERROR, 15, "local_error")       /* ours: memory, sockets, render */        \
+    X(EXPIRED, 16, "expired")               /* expirationDateTime came first */        \
+    X(CANCELLED, 17, "cancelled")           /* unsubscribed */                         \
+    X(BACKLOG_FULL, 18, "backlog_full")                                                \
+    X(SPILLED, 19, "spilled")   /* not started: written as a waiting row */            \
     X(DISABLED, 20, "disabled") /* the subscription was disabled meanwhile */
 
 enum whs_outcome {

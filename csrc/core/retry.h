@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Do we retry, and when? Asked here and nowhere else. Pure: policy and facts in, decision
- * out. The store's clock turns the delay into a date.
+ * Do we retry, and when? Asked here and nowhere else. Pure: policy and facts in,
+ * decision out. The store's clock turns the delay into a date.
  */
 #ifndef WHS_RETRY_H
 #define WHS_RETRY_H
@@ -30,11 +30,12 @@ extern const struct whs_retry_policy whs_retry_policy_default;
 
 struct whs_retry_facts {
     enum whs_outcome outcome;
-    int http_status;        /* 0: no complete head */
-    int attempt;            /* 1 for the first: how many have been made, this included */
-    int max_retries;        /* the subscription's, or WHS_MAX_RETRIES_DEFAULT */
+    int http_status; /* 0: no complete head */
+    int attempt;     /* 1 for the first: how many have been made, this included */
+    int max_retries; /* the subscription's, or WHS_MAX_RETRIES_DEFAULT */
     int64_t retry_after_ms; /* from now; negative: none */
-    int64_t failing_for_ms; /* how long the subscription has only failed; 0: it hasn't */
+    int64_t
+        failing_for_ms; /* how long the subscription has only failed; 0: it hasn't */
     uint64_t random;
 };
 
@@ -58,8 +59,8 @@ struct whs_decision whs_retry_decide(const struct whs_retry_policy *policy,
 bool whs_retry_is_last(const struct whs_retry_policy *policy, int attempt,
                        int max_retries);
 
-/* RFC 9110 §10.2.3: delta-seconds or an HTTP-date. Milliseconds from now, 0 for the past,
- * clamped to `max_ms`; -1 when it is neither. */
+/* RFC 9110 §10.2.3: delta-seconds or an HTTP-date. Milliseconds from now, 0 for the
+ * past, clamped to `max_ms`; -1 when it is neither. */
 int64_t whs_retry_after_parse(struct whs_slice value, int64_t now_ms, int64_t max_ms);
 
 #endif

@@ -9,18 +9,18 @@
 #ifndef WHS_STATUS_H
 #define WHS_STATUS_H
 
-#define WHS_STATUS_MAP(X)                                                            \
-    X(OK, 0, "ok")                                                                   \
-    X(NO_MEMORY, 1, "out of memory")                                                 \
-    X(INVALID, 2, "invalid input")                                                   \
-    X(UNKNOWN_RESOURCE, 3, "no catalog row knows this path")                         \
-    X(NOT_FOUND, 4, "not found")                                                     \
-    X(FULL, 5, "the queue is full")                                                  \
-    X(CLOSED, 6, "closed")                                                           \
-    X(TIMEOUT, 7, "timed out")                                                       \
-    X(FORKED, 8, "this engine belongs to the parent process")                        \
-    X(UNVERIFIED, 9, "the signature does not verify")                                \
-    X(CONFIGURATION, 10, "wrong configuration")                                      \
+#define WHS_STATUS_MAP(X)                                                              \
+    X(OK, 0, "ok")                                                                     \
+    X(NO_MEMORY, 1, "out of memory")                                                   \
+    X(INVALID, 2, "invalid input")                                                     \
+    X(UNKNOWN_RESOURCE, 3, "no catalog row knows this path")                           \
+    X(NOT_FOUND, 4, "not found")                                                       \
+    X(FULL, 5, "the queue is full")                                                    \
+    X(CLOSED, 6, "closed")                                                             \
+    X(TIMEOUT, 7, "timed out")                                                         \
+    X(FORKED, 8, "this engine belongs to the parent process")                          \
+    X(UNVERIFIED, 9, "the signature does not verify")                                  \
+    X(CONFIGURATION, 10, "wrong configuration")                                        \
     X(SYSTEM, 11, "a system or library call failed")
 
 enum whs_status {

@@ -142,7 +142,8 @@ whs_subscription_parse(struct whs_slice json,
 struct whs_subscription *whs_subscription_ref(struct whs_subscription *subscription);
 void whs_subscription_unref(struct whs_subscription *subscription);
 
-/* The document without the key, exact names, absent fields left out, one fixed order. */
+/* The document without the key, exact names, absent fields left out, one fixed order.
+ */
 void whs_subscription_append_json(struct whs_buf *buf,
                                   const struct whs_subscription *subscription);
 /* The `delivery` object alone, "{}" when nothing in it is set: what the store keeps. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * How a request leaves: an interface of five verbs with one real implementation
- * (transport_curl.c) and a fake one in the tests. All verbs but `wake` are called on the
- * engine thread only.
+ * (transport_curl.c) and a fake one in the tests. All verbs but `wake` are called on
+ * the engine thread only.
  */
 #ifndef WHS_TRANSPORT_H
 #define WHS_TRANSPORT_H
@@ -22,8 +22,8 @@
 /* What of an answer is read before we hang up. */
 #define WHS_ANSWER_READ_MAX (64 * 1024)
 #define WHS_ADDRESS_SIZE 64
-/* Content-Type, webhook-id, webhook-timestamp, webhook-signature, integrityHash, Expect,
- * User-Agent and the subscription's own. */
+/* Content-Type, webhook-id, webhook-timestamp, webhook-signature, integrityHash,
+ * Expect, User-Agent and the subscription's own. */
 #define WHS_REQUEST_HEADERS_MAX (WHS_HEADERS_MAX + 8)
 
 enum whs_method { WHS_METHOD_POST = 1, WHS_METHOD_OPTIONS = 2 };

@@ -16,27 +16,28 @@
 #include "transport.h"
 
 struct whs_curl_config {
-    int64_t connect_timeout_ms;    /* 5,000 */
-    int64_t total_timeout_ms;      /* 15,000: Standard Webhooks says 15–30 s */
-    int64_t retry_after_max_ms;    /* 6 h */
-    unsigned connections_max;      /* 256 open at once */
-    unsigned connections_idle_max; /* 1,024 kept: fewer than the live origins thrashes */
-    int64_t idle_max_ms;           /* 30,000: older ones are not used again */
-    int64_t connection_age_max_ms; /* 600,000: bounds how old a checked certificate is */
-    unsigned resolves_max;         /* 64 names looked up at once */
+    int64_t connect_timeout_ms; /* 5,000 */
+    int64_t total_timeout_ms;   /* 15,000: Standard Webhooks says 15–30 s */
+    int64_t retry_after_max_ms; /* 6 h */
+    unsigned connections_max;   /* 256 open at once */
+    unsigned
+        connections_idle_max; /* 1,024 kept: fewer than the live origins thrashes */
+    int64_t idle_max_ms;      /* 30,000: older ones are not used again */
+    int64_t
+        connection_age_max_ms; /* 600,000: bounds how old a checked certificate is */
+    unsigned resolves_max;     /* 64 names looked up at once */
     struct whs_guard guard;
     struct whs_clock clock;
 };
 
 extern const struct whs_curl_config whs_curl_config_default;
 
-/* Takes `trust` (also when it fails). `out->verbs->destroy` frees it. Initialises libcurl
- * once per process. WHS_CONFIGURATION: libcurl too old, not on OpenSSL, or without a
- * threaded resolver. */
-WHS_CHECK enum whs_status whs_transport_curl_create(const struct whs_curl_config *config,
-                                                    struct whs_trust *trust,
-                                                    struct whs_transport **out,
-                                                    struct whs_error *err);
+/* Takes `trust` (also when it fails). `out->verbs->destroy` frees it. Initialises
+ * libcurl once per process. WHS_CONFIGURATION: libcurl too old, not on OpenSSL, or
+ * without a threaded resolver. */
+WHS_CHECK enum whs_status
+whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust *trust,
+                          struct whs_transport **out, struct whs_error *err);
 
 /* "libcurl/8.5.0 OpenSSL/3.0.13 …", for doctor. Static. */
 const char *whs_transport_curl_version(void);

@@ -8,7 +8,6 @@ The engine delivers and knows no store; the store writes and knows no engine. On
 It is the only place where the heartbeat, the lease and the polling rhythm are kept.
 """
 
-import heapq
 import logging
 import threading
 from collections import deque
@@ -18,9 +17,10 @@ from typing import Any
 from . import _core
 from .authorizer import Authorizer, parse_root
 from .config import Config
-from .errors import ConfigurationError, StoreUnavailable, UnknownResource, ValidationError
+from .errors import StoreUnavailable
 from .events import OperatorEvent, Outcome, SubscriptionStatus
-from .store.base import DispatcherInfo, EventTuple, Store, SubscriptionRecord
+from .feed import SubscriptionFeed
+from .store.base import DispatcherInfo, EventTuple, Store
 
 log = logging.getLogger("webhooksub")
 
@@ -30,105 +30,6 @@ _IDLE_MS = 100
 _OUTAGE_MS = (50, 5_000)
 _UNRESOLVED = -1
 _FULL = -2
-
-
-class SubscriptionFeed:
-    """Keeps the engine's matcher at the store's revision. Any thread."""
-
-    def __init__(
-        self, store: Store, engine: _core.Engine, catalog: _core.Catalog, clock: Callable[[], int]
-    ) -> None:
-        self._store, self._engine, self._catalog, self._clock = store, engine, catalog, clock
-        self._lock = threading.Lock()
-        self._expiries: list[tuple[int, int, int]] = []
-        self._revisions: dict[int, int] = {}
-        self._revision = 0
-
-    def catch_up(self, at_least: int | None = None) -> None:
-        """Applies every change up to now; at once when `at_least` is reached already."""
-        if at_least is not None and at_least <= self._revision:
-            return
-        if at_least is None and self._store.revision() == self._revision:
-            return
-        with self._lock:
-            revision, records = self._store.changes(self._revision)
-            invalid = [(r, why) for r in records if (why := self._apply(r)) is not None]
-            self._revision = max(self._revision, revision)
-        for record, why in invalid:
-            self._invalidate(record, why)
-
-    def expire(self) -> None:
-        """Takes those out of the matcher whose expirationDateTime has come."""
-        now = self._clock()
-        with self._lock:
-            while self._expiries and self._expiries[0][0] <= now:
-                _, seq, rev = heapq.heappop(self._expiries)
-                if self._revisions.get(seq) == rev:
-                    self._remove(seq, spill=True)
-
-    def owners(self) -> set[tuple[str, str]]:
-        """(owner, root) of every live subscription."""
-        with self._lock:
-            return {
-                (record.owner, record.root)
-                for record in self._store.subscriptions(
-                    roots=None, status=SubscriptionStatus.ACTIVE, limit=1_000_000
-                )
-            }
-
-    def _apply(self, record: SubscriptionRecord) -> str | None:
-        """Answers why, when the catalog of today does not know its resource."""
-        live = record.status == SubscriptionStatus.ACTIVE and record.deleted_at is None
-        if not live or record.expires_at <= self._clock():
-            self._remove(record.seq, spill=record.deleted_at is None)
-            return None
-        try:
-            subscription = restore(record, self._catalog)
-        except (UnknownResource, ValidationError, ConfigurationError) as error:
-            self._remove(record.seq, spill=True)
-            return str(error)
-        self._engine.put_subscription(
-            record.seq,
-            record.id,
-            record.origin_seq or 0,
-            record.created_rev,
-            subscription,
-            record.keys,
-            record.failing_since,
-        )
-        self._revisions[record.seq] = record.rev
-        heapq.heappush(self._expiries, (record.expires_at, record.seq, record.rev))
-        return None
-
-    def _invalidate(self, record: SubscriptionRecord, why: str) -> None:
-        """Without the lock: the writer's thread may be waiting for it."""
-        log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), why)
-        self._store.update_subscription(
-            record.id, {"status": int(SubscriptionStatus.INVALID), "status_reason": why}
-        )
-
-    def _remove(self, seq: int, *, spill: bool) -> None:
-        self._revisions.pop(seq, None)
-        self._engine.remove_subscription(seq, spill=spill)
-
-
-def restore(record: SubscriptionRecord, catalog: _core.Catalog) -> _core.Subscription:
-    """The value that a stored row holds. Raises UnknownResource under another catalog."""
-    return _core.Subscription._restore(
-        (
-            record.resource,
-            record.action,
-            record.channel,
-            record.url,
-            record.socket_event,
-            record.expires_text,
-            record.brand_code,
-            record.max_retries,
-            record.options,
-            record.keys[0] if record.keys else None,
-        ),
-        catalog,
-    )
 
 
 class DeliveryLoop:

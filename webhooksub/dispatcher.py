@@ -20,10 +20,10 @@ from typing import Any, Self
 
 from . import _core, catalogs
 from .authorizer import Authorizer
-from .certificates import find_authorities, local_certificate
 from .config import Config
-from .delivering import DeliveryLoop, SubscriptionFeed
-from .errors import Closed, ConfigurationError, Forked
+from .delivering import DeliveryLoop
+from .engine import make_engine
+from .errors import Closed, Forked
 from .events import (
     Attempt,
     Delivery,
@@ -34,6 +34,7 @@ from .events import (
     SubscriptionInfo,
     SubscriptionStatus,
 )
+from .feed import SubscriptionFeed
 from .looking import Looking
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .store import open_store
@@ -43,16 +44,6 @@ from .version import __version__
 
 log = logging.getLogger("webhooksub")
 
-# Settings of Config that the engine takes, by the same names.
-_ENGINE_SECTIONS = ("delivery", "retry", "signing")
-_ENGINE_HTTP = (
-    "connect_timeout_ms",
-    "total_timeout_ms",
-    "connections_max",
-    "connections_idle_max",
-    "resolves_max",
-    "allow",
-)
 # A wait in Python's locks is cut so, that Ctrl-C is heard and a fenced loop is seen.
 _FLUSH_SLICE = 0.2
 
@@ -123,7 +114,13 @@ class Dispatcher:
             self._check_usable()
             if self._loop is not None:
                 return self
-            engine = _core.Engine(self.catalog, self._engine_config())
+            engine = make_engine(
+                self.catalog,
+                self.config,
+                dev=self.dev,
+                spill=self._store.durable,
+                ca_pem=self._ca_pem,
+            )
             feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock)
             loop = DeliveryLoop(
                 self._store, engine, feed, self.config, self._clock, self._authorizer, self._tell
@@ -444,25 +441,6 @@ class Dispatcher:
         return await asyncio.to_thread(self.flush, timeout)
 
     # --- inside ----------------------------------------------------------------------
-
-    def _engine_config(self) -> dict[str, Any]:
-        settings: dict[str, Any] = {"dev": self.dev, "spill": self._store.durable}
-        for section in _ENGINE_SECTIONS:
-            part = getattr(self.config, section)
-            settings |= {name: getattr(part, name) for name in part.__dataclass_fields__}
-        settings |= {name: getattr(self.config.http, name) for name in _ENGINE_HTTP}
-        pem = self._ca_pem or b""
-        if self.dev:
-            pem += local_certificate()[0]
-        if pem:
-            settings["ca_pem"] = pem
-        try:
-            found = find_authorities(self.config.http.ca_bundle)
-            settings |= {"ca_file": found.ca_file, "ca_dir": found.ca_dir}
-        except ConfigurationError:
-            if not pem or self.config.http.ca_bundle:
-                raise
-        return {name: value for name, value in settings.items() if value is not None}
 
     def _tell(self, event: OperatorEvent) -> None:
         log.warning("%s: %s", event.kind, event.message)

@@ -11,9 +11,9 @@ from typing import Any
 
 from . import _core
 from .authorizer import All, Authorizer, Operation, format_root, parse_root
-from .delivering import restore
 from .errors import ConfigurationError, NotFound, UnknownResource, ValidationError
 from .events import Action, SubscriptionInfo, SubscriptionStatus, from_ms
+from .feed import restore
 from .store.base import Store, SubscriptionRecord
 
 Expires = datetime | timedelta | str

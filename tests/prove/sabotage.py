@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from webhooksub import _core
-from webhooksub.delivering import SubscriptionFeed
+from webhooksub.feed import SubscriptionFeed
 from webhooksub.store import joining, outbox, role, sqlite, sqlstore, transaction
 
 IN_C = (

@@ -1,0 +1,101 @@
+"""Options that several commands share, and the store that they name."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .. import catalogs
+from ..authorizer import allow_all
+from ..config import Config
+from ..dispatcher import Dispatcher, system_clock
+from ..errors import ConfigurationError
+from ..store import Store, open_store
+
+Command = Callable[..., Any]
+
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+database_option: Callable[[Command], Command] = click.option(
+    "--database",
+    metavar="URL",
+    envvar="WEBHOOKSUB_DATABASE",
+    default="sqlite:///hooks.db",
+    show_default=True,
+    show_envvar=True,
+    help="The store.",
+)
+json_option: Callable[[Command], Command] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON."
+)
+
+
+def check_exists(database: str) -> None:
+    """Looking makes no file. Raises ConfigurationError when there is no such store."""
+    try:
+        url = make_url(database)
+    except ArgumentError:
+        raise ConfigurationError(f"no database URL: {database!r} (sqlite:///hooks.db)") from None
+    if url.drivername == "memory":
+        raise ConfigurationError("a store in memory is seen by its own process only")
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise ConfigurationError(
+            f"there is no database {url.database}: name it by --database or WEBHOOKSUB_DATABASE"
+        )
+
+
+@contextlib.contextmanager
+def existing_store(database: str) -> Iterator[Store]:
+    """An open store that was there before."""
+    check_exists(database)
+    store = open_store(database, Config.from_env().store, system_clock)
+    try:
+        store.open()
+        yield store
+    finally:
+        store.close()
+
+
+@contextlib.contextmanager
+def publisher(database: str, catalog: str | None = None) -> Iterator[Dispatcher]:
+    """A dispatcher that is not started, on a store that was there before."""
+    check_exists(database)
+    known = catalogs.SIDEDRAWER if catalog is None else _catalog(catalog)
+    hooks = Dispatcher(database, authorizer=allow_all, catalog=known)
+    try:
+        yield hooks
+    finally:
+        hooks.close()
+
+
+def _catalog(name: str) -> catalogs.Catalog:
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, "")  # the service's own module, from where it is started
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.BadParameter(f"{name}: {error}", param_hint="--catalog") from None
+    if not isinstance(found, catalogs.Catalog):
+        raise click.BadParameter(f"{name} is no Catalog", param_hint="--catalog")
+    return found
+
+
+def moment(text: str) -> datetime:
+    """RFC 3339 with an offset, or an age: ``30d``, ``12h``, ``90m``, ``45s``."""
+    unit = _UNITS.get(text[-1:])
+    try:
+        if unit and text[:-1].isdecimal():
+            return datetime.now(UTC) - timedelta(**{unit: int(text[:-1])})
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is neither an age (30d, 12h) nor a date-time") from None
+    if found.tzinfo is None:
+        raise click.BadParameter(f"{text!r} has no offset: add Z or +01:00")
+    return found

@@ -1,0 +1,145 @@
+"""How commands speak: tables and bars to people, JSON to programs.
+
+rich draws when it is installed and a person looks; otherwise the same is plain text. What a
+command answers goes to standard output, how it goes along to standard error.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any, Self
+
+import click
+
+Row = tuple[str, object]
+
+_BAR = 30
+
+
+class Screen:
+    """One command's output. `as_json`: standard output gets the data and nothing else."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._rich = find_spec("rich") is not None
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._drawn = ""
+
+    # --- how it goes -----------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        """A sentence for a person."""
+        self.close()
+        if not self.as_json:
+            click.echo(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Draws a bar where a person looks."""
+        if not sys.stderr.isatty():
+            return
+        if self._rich:
+            self._draw_rich(what, done, total)
+        else:
+            self._draw_plain(what, done, total)
+
+    def close(self) -> None:
+        """Ends the bars. Twice is fine."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars, self._tasks = None, {}
+        if self._drawn:
+            click.echo(err=True)
+            self._drawn = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _draw_rich(self, what: str, done: int, total: int) -> None:
+        if self._bars is None:
+            progress = import_module("rich.progress")
+            console = import_module("rich.console").Console(stderr=True)
+            self._bars = progress.Progress(
+                progress.TextColumn("{task.description:<10}"),
+                progress.BarColumn(_BAR),
+                progress.TextColumn("{task.completed:>10,.0f} / {task.total:,.0f}"),
+                progress.TimeElapsedColumn(),
+                console=console,
+            )
+            self._bars.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what)
+        self._bars.update(self._tasks[what], completed=done, total=max(total, 1))
+
+    def _draw_plain(self, what: str, done: int, total: int) -> None:
+        filled = _BAR * done // max(total, 1)
+        if self._drawn not in ("", what):
+            click.echo(err=True)
+        self._drawn = what
+        bar = "#" * filled + "." * (_BAR - filled)
+        click.echo(f"\r{what:<10} [{bar}] {done:>9,} / {total:<9,}", nl=False, err=True)
+
+    # --- the answer ------------------------------------------------------------------
+
+    def answer(self, data: dict[str, Any], rows: Iterable[Row], title: str = "") -> None:
+        """`data` as JSON, or `rows` as a table of names and values."""
+        self.close()
+        if self.as_json:
+            click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        elif self._rich and sys.stdout.isatty():
+            self._print_rich(list(rows), title)
+        else:
+            self._print_plain(list(rows), title)
+
+    def _print_rich(self, rows: list[Row], title: str) -> None:
+        rich_table = import_module("rich.table")
+        text = import_module("rich.text").Text
+        table = rich_table.Table(title=title or None, title_justify="left", show_header=False)
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(
+            justify="right" if all(_is_number(v) for _, v in rows) else "left", overflow="fold"
+        )
+        for name, value in rows:
+            table.add_row(text(name), text(show(value)))
+        import_module("rich.console").Console().print(table)
+
+    def _print_plain(self, rows: list[Row], title: str) -> None:
+        if title:
+            click.echo(title)
+        width = max((len(name) for name, _ in rows), default=0)
+        numbers = max((len(show(v)) for _, v in rows if _is_number(v)), default=0)
+        for name, value in rows:
+            shown = show(value)
+            click.echo(
+                f"  {name:<{width}}  {shown:>{numbers}}"
+                if _is_number(value)
+                else f"  {name:<{width}}  {shown}"
+            )
+
+
+def show(value: object) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return str(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -10,6 +10,7 @@ It is the only place where the heartbeat, the lease and the polling rhythm are k
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -50,14 +51,15 @@ class DeliveryLoop:
         self._authorizer, self._tell = authorizer, tell
         self._done: deque[tuple[int]] = deque()
         self._overflow: deque[EventTuple] = deque()
+        self._refused: list[tuple[int, int]] = []
         self._unresolved: set[int] = set()
-        self._access: dict[tuple[str, str], bool] = {}
         self._closing = threading.Event()  # claims nothing more, still settles
         self._stopping = threading.Event()  # the engine has ended: settle the rest
         self._poll_now = threading.Event()
         self._turned = threading.Condition()
         self._asked = self._answered = self._ready = 0  # for count_ready; under the condition
         self._outage_ms = 0
+        self._suffers = False
         self._beat_at = self._recheck_at = self._poll_at = 0
         self.fenced = False
         self._thread = threading.Thread(target=self._run, name="webhooksub-delivery", daemon=True)
@@ -140,6 +142,7 @@ class DeliveryLoop:
                 self._turned.notify_all()
 
     def _turn(self, timeout_ms: int) -> None:
+        self._suffers = False
         try:
             self._beat()
             if not self._closing.is_set():
@@ -148,10 +151,11 @@ class DeliveryLoop:
                 self._push_overflow()
                 self._poll()
                 self._recheck()
-            self._outage_ms = 0
         except StoreUnavailable as error:
             self._suffer(error)
         self._settle(timeout_ms)
+        if not self._suffers:
+            self._outage_ms = 0
         self._answer()
 
     def _answer(self) -> None:
@@ -212,9 +216,11 @@ class DeliveryLoop:
         if limit <= 0 or bytes_ <= 0 or self._overflow:
             return 0
         claimed = self._store.claim_events(limit, bytes_)
+        # Ours from now on: whatever fails, they are pushed by this turn or a later one.
+        self._overflow.extend(event for event, _ in claimed)
         if claimed:
             self._feed.catch_up(at_least=max(event[7] for event, _ in claimed))
-            self._push([event for event, _ in claimed])
+            self._push_overflow()
         return len(claimed)
 
     def _claim_due(self) -> int:
@@ -224,12 +230,17 @@ class DeliveryLoop:
         due = self._store.claim_due(self._config.claim_due_per_origin, limit)
         if due:
             taken = self._engine.push_due(due)
-            refused = [
+            self._refused += [
                 (event[0], seq) for (event, seq, _), ok in zip(due, taken, strict=True) if not ok
             ]
-            if refused:
-                self._store.release_due(refused, self._config.poll_ms)
+        self._release_refused()
         return len(due)
+
+    def _release_refused(self) -> None:
+        """Claimed rows that the engine did not take, also those of a turn that failed."""
+        if self._refused:
+            self._store.release_due(self._refused, self._config.poll_ms)
+            self._refused = []
 
     def _push(self, events: Sequence[EventTuple]) -> None:
         for event, matches in zip(events, self._engine.push(events), strict=True):
@@ -250,8 +261,8 @@ class DeliveryLoop:
             self._engine.wake_reports()
 
     def _settle(self, timeout_ms: int) -> bool:
-        if self._outage_ms:
-            self._stopping.wait(self._outage_ms / 1_000)
+        if self._outage_ms and not self._stopping.wait(self._outage_ms / 1_000):
+            timeout_ms = 0
         wait_ms = 0 if self._done else timeout_ms
         reports = self._engine.take_reports(self._config.settle_deliveries, wait_ms)
         done = [self._done.popleft() for _ in range(len(self._done))]
@@ -273,6 +284,7 @@ class DeliveryLoop:
         return True
 
     def _suffer(self, error: StoreUnavailable) -> None:
+        self._suffers = True
         if not self._outage_ms:
             self._tell(OperatorEvent("store_unavailable", str(error)))
         first, most = _OUTAGE_MS
@@ -316,9 +328,14 @@ class DeliveryLoop:
         """The engine is closed: settle what it still reported, then give the role back."""
         if self.fenced:
             return
+        self._outage_ms = 0
         while self._settle(0) and self._outage_ms < _OUTAGE_MS[1]:
-            pass
-        unpushed = [event[0] for event in self._overflow]
-        if unpushed:
-            self._store.release_events(unpushed)
-        self._store.end_dispatching()
+            time.sleep(self._outage_ms / 1_000)
+        try:
+            self._release_refused()
+            if self._overflow:
+                self._store.release_events([event[0] for event in self._overflow])
+            self._store.end_dispatching()
+        except StoreUnavailable as error:
+            # Whoever dispatches next takes over what could not be given back.
+            self._suffer(error)

@@ -23,6 +23,7 @@ class SubscriptionFeed:
         self._lock = threading.Lock()
         self._expiries: list[tuple[int, int, int]] = []
         self._revisions: dict[int, int] = {}
+        self._owners: dict[int, tuple[str, str]] = {}
         self._revision = 0
 
     def catch_up(self, at_least: int | None = None) -> None:
@@ -50,12 +51,7 @@ class SubscriptionFeed:
     def owners(self) -> set[tuple[str, str]]:
         """(owner, root) of every live subscription."""
         with self._lock:
-            return {
-                (record.owner, record.root)
-                for record in self._store.subscriptions(
-                    roots=None, status=SubscriptionStatus.ACTIVE, limit=1_000_000
-                )
-            }
+            return set(self._owners.values())
 
     def _apply(self, record: SubscriptionRecord) -> str | None:
         """Answers why, when the catalog of today does not know its resource."""
@@ -78,6 +74,7 @@ class SubscriptionFeed:
             record.failing_since,
         )
         self._revisions[record.seq] = record.rev
+        self._owners[record.seq] = (record.owner, record.root)
         heapq.heappush(self._expiries, (record.expires_at, record.seq, record.rev))
         return None
 
@@ -90,6 +87,7 @@ class SubscriptionFeed:
 
     def _remove(self, seq: int, *, spill: bool) -> None:
         self._revisions.pop(seq, None)
+        self._owners.pop(seq, None)
         self._engine.remove_subscription(seq, spill=spill)
 
 

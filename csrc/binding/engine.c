@@ -283,7 +283,7 @@ push_event(PyObject *self, PyObject *tuple)
         return (long)matches;
     if (status == WHS_UNKNOWN_RESOURCE || status == WHS_INVALID)
         return PUSHED_UNRESOLVED;
-    if (status == WHS_FULL || status == WHS_CLOSED)
+    if (status == WHS_FULL || status == WHS_CLOSED || status == WHS_NO_MEMORY)
         return PUSHED_FULL;
     raise_status(state, status, "event", &err);
     return INT_MIN;
@@ -327,7 +327,8 @@ push_due(PyObject *self, PyObject *row)
     whs_event_unref(event);
     if (status == WHS_OK)
         return 1;
-    if (status == WHS_NOT_FOUND || status == WHS_FULL || status == WHS_CLOSED)
+    if (status == WHS_NOT_FOUND || status == WHS_FULL || status == WHS_CLOSED ||
+        status == WHS_NO_MEMORY)
         return 0;
     raise_status(state_of(self), status, NULL, &err);
     return -1;

@@ -243,7 +243,10 @@ class DeliveryLoop:
             self._refused = []
 
     def _push(self, events: Sequence[EventTuple]) -> None:
-        for event, matches in zip(events, self._engine.push(events), strict=True):
+        answers = self._engine.push(events)
+        if min(answers) > 0:
+            return
+        for event, matches in zip(events, answers, strict=True):
             if matches == 0:
                 self._done.append((event[0],))
             elif matches == _FULL:

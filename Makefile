@@ -102,7 +102,7 @@ bench: build
 -include bench/bench.mk
 
 # --- What is checked without running it -------------------------------------
-C_FILES := $(wildcard csrc/*/*.[ch] tests/c/*.[ch] bench/*.[ch])
+C_FILES := $(wildcard csrc/*/*.[ch] tests/*/*.[ch] bench/*.[ch])
 
 .PHONY: lint types docs format sizes
 lint: build ## style, layers, words
@@ -116,8 +116,8 @@ types: build ## mypy, strict; the stub against the extension
 	@$(if $(wildcard tests/typing),$(BIN)/mypy --strict tests/typing)
 	@$(BIN)/stubtest --mypy-config-file pyproject.toml webhooksub._core
 
-docs: build ## links between documents, examples that compile
-	@$(BIN)/python tools/check_docs.py
+docs: build ## links of the documents, and every example run
+	@$(BIN)/python tools/run_docs.py
 
 format: build ## what lint wants of layout
 	@$(BIN)/ruff check --quiet --fix .

@@ -5,7 +5,7 @@
 
 /* A settle waits so long for company, or for so many deliveries, while attempts are
  * under way. It is what a crash may deliver twice. */
-#define GATHER_MS 20
+#define GATHER_MS 50
 #define GATHER_MAX 1024
 #define GATHER_SHARE 4 /* of the slots, so that no attempt waits for a settle */
 

@@ -4,8 +4,9 @@
 
 Opponent and product run in turn on one core, their endpoint on the other; each figure is the
 median of all rounds. A machine's microseconds are its own, so what is claimed of deliveries
-is a ratio to the opponent in the same run. `--write` puts the table into bench/README.md. On a machine that is not quiet it judges by the
-ratio of CPU instead of the ratio of rates, and writes nothing.
+is a ratio to the opponent in the same run. `--write` puts the table into bench/README.md. On a
+machine that is not quiet it judges by the ratio of CPU instead of the ratio of rates, and
+writes nothing.
 """
 
 import argparse
@@ -125,7 +126,8 @@ def show(progress: str) -> None:
 
 def core_share(results: Results) -> float:
     """How much of its core the opponent had, which never waits: all of it when quiet."""
-    return median(run["per_second"] * run["cpu_us"] / 1e6 for run in results["opponent"])
+    shares: list[float] = [r["per_second"] * r["cpu_us"] / 1e6 for r in results["opponent"]]
+    return median(shares)
 
 
 def figures(results: Results, sizes: Sizes) -> list[Figure]:

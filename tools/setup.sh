@@ -81,7 +81,7 @@ refuse_other_systems() {
     esac
     if [ "$least" = none ] || { [ -n "$VERSION_ID" ] && older "$VERSION_ID" "$least"; }; then
         stop "sets itself up on Debian 12 or newer and Ubuntu 24.04 or newer, and this is" \
-            "$PRETTY_NAME: please install what ${missing[*]} stand for yourself"
+            "$PRETTY_NAME: please install yourself what these give there: ${missing[*]}"
     fi
 }
 
@@ -103,11 +103,11 @@ install() {
         "${missing[@]}" </dev/null
 }
 
-refuse_old_python
 look
 refuse_gnutls
+[ ${#missing[@]} -eq 0 ] || refuse_other_systems
+refuse_old_python
 if [ ${#missing[@]} -gt 0 ]; then
-    refuse_other_systems
     install
     refuse_old_python
     look

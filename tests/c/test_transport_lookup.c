@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "transport_curl.h"
@@ -67,6 +68,21 @@ read_locked(const int *value)
     return now;
 }
 
+/* How many lookups are under way, as soon as they are `count` or after 10 s. */
+static int
+await_running(int count)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    pthread_mutex_lock(&lock);
+    while (running != count && pthread_cond_timedwait(&changed, &lock, &until) == 0)
+        ;
+    int now = running;
+    pthread_mutex_unlock(&lock);
+    return now;
+}
+
 /* --- A transport, and a port where nobody listens. --- */
 
 struct stage {
@@ -113,11 +129,14 @@ open_stage(unsigned resolves_max)
     whs_buf_fini(&key);
 }
 
+/* Not every libcurl lets the transport wait for lookups, and one that is left would
+ * count in the next test. */
 static void
 close_stage(void)
 {
     if (stage.transport)
         stage.transport->verbs->destroy(stage.transport);
+    assert_int_equal(await_running(0), 0);
     for (size_t i = 0; i < stage.started; i++)
         whs_buf_fini(&stage.exchanges[i].answer.body);
     close(stage.fd);
@@ -184,10 +203,10 @@ a_lookup_that_hangs_stops_no_other(void **state)
     const struct whs_exchange *fast = post_to("fast.test");
     await_one(fast);
     assert_int_equal(fast->answer.outcome, WHS_OUTCOME_CONNECT_ERROR);
-    assert_int_equal(read_locked(&running), 1);
+    assert_int_equal(await_running(1), 1);
     await_one(slow);
     assert_int_equal(slow->answer.outcome, WHS_OUTCOME_DNS_ERROR);
-    assert_int_equal(read_locked(&running), 1);
+    assert_int_equal(await_running(1), 1);
     release_lookups();
     close_stage();
 }

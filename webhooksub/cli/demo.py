@@ -11,7 +11,7 @@ import click
 
 from ..demo import Demo, DemoError, Verdict
 from ..demo.folder import Folder
-from .options import json_option
+from .options import absolute, json_option
 from .output import Row, Screen
 
 _EVENTS = 2_000
@@ -71,7 +71,8 @@ def demo(
         if resume:
             verdict = one.resume()
         else:
-            verdict = one.run(events or _EVENTS, batch=batch, database=database)
+            store = None if database is None else absolute(database)
+            verdict = one.run(events or _EVENTS, batch=batch, database=store)
         screen.answer(verdict.as_json(), _rows(verdict))
         if verdict.fine:
             screen.note("nothing was lost, every signature is right, and both ends agree")

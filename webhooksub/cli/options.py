@@ -42,13 +42,29 @@ def check_exists(database: str) -> None:
     try:
         url = make_url(database)
     except ArgumentError:
-        raise ConfigurationError(f"no database URL: {database!r} (sqlite:///hooks.db)") from None
+        raise _no_url(database) from None
     if url.drivername == "memory":
         raise ConfigurationError("a store in memory is seen by its own process only")
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise ConfigurationError(
             f"there is no database {url.database}: name it by --database or WEBHOOKSUB_DATABASE"
         )
+
+
+def absolute(database: str) -> str:
+    """The same file from any directory."""
+    try:
+        url = make_url(database)
+    except ArgumentError:
+        raise _no_url(database) from None
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return database
+    path = Path(url.database or "").absolute()
+    return url.set(database=str(path)).render_as_string(hide_password=False)
+
+
+def _no_url(database: str) -> ConfigurationError:
+    return ConfigurationError(f"no database URL: {database!r} (sqlite:///hooks.db is one)")
 
 
 @contextlib.contextmanager

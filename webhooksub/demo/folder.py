@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
-from ..errors import WebhooksubError
+from ..errors import ConfigurationError, WebhooksubError
 
 # A run may be continued as long as its certificate is good.
 CERTIFICATE_DAYS = 30
 
 
 class DemoError(WebhooksubError):
-    """The demo cannot run, or cannot go on."""
+    """The demo cannot go on: its receiver or its folder failed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,12 @@ class Folder:
         return given or f"sqlite:///{self.path / 'hooks.db'}"
 
     def prepare(self, keys: dict[str, str]) -> None:
-        """Certificates, and the keys by which the receiver verifies. Raises DemoError when
-        another run is in the folder."""
+        """Certificates, and the keys by which the receiver verifies. Raises
+        ConfigurationError when another run is in the folder."""
         if self._facts.exists() or self.published.exists():
-            raise DemoError(f"{self.path} holds a run already: --resume it, or name another folder")
+            raise ConfigurationError(
+                f"{self.path} holds a run already: --resume it, or name another folder"
+            )
         authority, certificate, key = _core.issue_certificate(
             "localhost,127.0.0.1,::1", CERTIFICATE_DAYS
         )
@@ -65,11 +67,11 @@ class Folder:
         self._write(self._facts.name, json.dumps(asdict(facts)).encode())
 
     def read_facts(self) -> Facts:
-        """Raises DemoError when nothing can be continued here."""
+        """Raises ConfigurationError when nothing can be continued here."""
         try:
             return Facts(**json.loads(self._facts.read_bytes()))
         except FileNotFoundError:
-            raise DemoError(f"{self.path} holds no run that could be resumed") from None
+            raise ConfigurationError(f"{self.path} holds no run that could be resumed") from None
         except (TypeError, ValueError) as error:
             raise DemoError(f"{self._facts} is damaged: {error}") from None
 

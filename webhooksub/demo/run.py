@@ -14,9 +14,10 @@ from .. import catalogs
 from ..authorizer import allow_all
 from ..config import Config
 from ..dispatcher import Dispatcher
+from ..errors import ConfigurationError
 from ..events import DeliveryState
 from .endpoint import Endpoint
-from .folder import CERTIFICATE_DAYS, DemoError, Facts, Folder, read_lines
+from .folder import CERTIFICATE_DAYS, Facts, Folder, read_lines
 from .verdict import StoreCounts, Verdict, accepted, judge
 from .world import Item, Wish, items, wishes
 
@@ -63,7 +64,7 @@ class Demo:
         self._kill9_after, self._keep = kill9_after, keep
 
     def run(self, events: int, *, batch: int | None = None, database: str | None = None) -> Verdict:
-        """From an empty folder to the verdict. Raises DemoError, and what Dispatcher raises."""
+        """From an empty folder to the verdict. Raises what Dispatcher raises, and DemoError."""
         wanted = wishes(CATALOG)
         self._folder.prepare({wish.endpoint: wish.key for wish in wanted})
         with self._endpoint() as endpoint:
@@ -120,7 +121,7 @@ class Demo:
         self, hooks: Dispatcher, endpoint: Endpoint, wanted: Sequence[Wish], batch: int | None
     ) -> None:
         if hooks.subscriptions(limit=1) or hooks.deliveries(limit=1) or hooks.stats()["outbox"]:
-            raise DemoError("the demo needs a database of its own; this one is in use")
+            raise ConfigurationError("the demo needs a database of its own; this one is in use")
         fields: dict[str, Any] = {"expires": timedelta(days=CERTIFICATE_DAYS)}
         if batch is not None:
             limits = {"maxNotifications": batch, "lingerMs": _BATCH_LINGER_MS}

@@ -401,14 +401,16 @@ class Dispatcher:
         return self._looking.explain(path, action, subscription, event, actor)
 
     def stats(self) -> dict[str, Any]:
-        """What is where, now: the store's counts and, while delivering, the engine's."""
+        """What is where, now: the store's counts and, while delivering, the engine's.
+
+        `dead` are the store's dead letters, whoever gave them up.
+        """
         stats: dict[str, Any] = {"delivering": self._loop is not None and not self._closed}
-        stats |= self._store.stats()
         if self._loop is not None and self._engine is not None and not self._closed:
             stats |= self._engine.stats()
             stats["unresolved"] = self._loop.unresolved
             stats["fenced"] = self._loop.fenced
-        return stats
+        return stats | self._store.stats()
 
     def prune(self, older_than: datetime, progress: Any = None) -> dict[str, int]:
         """Deletes what ended before `older_than`; what still waits is kept."""

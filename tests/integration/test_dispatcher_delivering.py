@@ -241,6 +241,21 @@ def test_the_same_works_awaited(make: Make, receiver: Receiver) -> None:
     assert {json.loads(r.body)["data"]["n"] for r in receiver.requests} == set(range(20))
 
 
+def test_dead_letters_are_counted_alike_after_a_restart(
+    make: Make, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    hooks = make().start()
+    subscribe(hooks, max_retries=0)
+    receiver.answer(500)
+    hooks.publish(PATH, "update", {"n": 1})
+    assert hooks.flush(timeout=10).dead == 1
+    assert hooks.stats()["dead"] == 1
+    hooks.close()
+    again = make()
+    assert again.stats()["dead"] == 1
+    assert again.start().stats()["dead"] == 1
+
+
 def test_stats_tell_where_everything_is(
     hooks: Dispatcher, receiver: Receiver, subscribe: Subscribe
 ) -> None:

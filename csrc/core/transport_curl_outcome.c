@@ -43,8 +43,11 @@ classify_code(const struct whs_curl_transfer *transfer, CURLcode code)
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_WRITE_ERROR:
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+#endif
         return WHS_OUTCOME_PROTOCOL_ERROR;
-    default:
+    default: /* also CURLE_OK, when the connection ended within the head */
         return transfer->requests > 0 ? WHS_OUTCOME_UNKNOWN : WHS_OUTCOME_LOCAL_ERROR;
     }
 }
@@ -62,8 +65,7 @@ classify(const struct whs_curl_transfer *transfer, CURLcode code)
         return WHS_OUTCOME_PROTOCOL_ERROR;
     if (transfer->local_failure)
         return WHS_OUTCOME_LOCAL_ERROR;
-    return code == CURLE_OK ? WHS_OUTCOME_PROTOCOL_ERROR
-                            : classify_code(transfer, code);
+    return classify_code(transfer, code);
 }
 
 void

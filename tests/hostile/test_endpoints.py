@@ -180,6 +180,7 @@ HEADS = [
     Case("HTTP/1.0", says(b"HTTP/1.0 200 OK\r\n\r\nok"), SUCCESS, 200),
     Case("HTTP/3.7", says(b"HTTP/3.7 200 OK\r\n\r\n"), PROTOCOL),
     Case("a_status_of_words", says(b"HTTP/1.1 good OK\r\n\r\n"), PROTOCOL),
+    Case("a_head_cut_short", says(OK + b"Content-Length: 0\r\n"), UNKNOWN),
     Case("a_cut_status_line", says(b"HTTP/1.1 20"), UNKNOWN),
     Case("a_dripping_head", drips(b"", OK + b"A: bbbbbbbbbbbbbb\r\n\r\n"), TIMEOUT),
     Case("half_a_head", says_and_waits(OK + b"A: b\r\n"), TIMEOUT),

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define BODY_MS 2000
+
 /* --- Before a byte leaves. --- */
 
 static curl_socket_t
@@ -74,6 +76,18 @@ install_trust(CURL *easy, void *ssl_ctx, void *ctx)
 
 /* --- The answer. --- */
 
+/* The head has decided; the body is read to have its first bytes and to keep the
+ * connection, which is not worth a place in flight until the attempt's own timeout. */
+static void
+limit_body(const struct whs_curl_transfer *transfer)
+{
+    const struct whs_curl_config *config = transfer->config;
+    int64_t now_ms = config->clock.mono_ms(config->clock.ctx);
+    int64_t most_ms = now_ms - transfer->began_ms + BODY_MS;
+    if (most_ms < config->total_timeout_ms)
+        curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)most_ms);
+}
+
 static size_t
 read_header(char *bytes, size_t size, size_t count, void *ctx)
 {
@@ -81,8 +95,11 @@ read_header(char *bytes, size_t size, size_t count, void *ctx)
     const struct whs_curl_config *config = transfer->config;
     struct whs_slice line = {bytes, size * count};
     int64_t now_ms = config->clock.wall_ms(config->clock.ctx);
+    bool was_complete = transfer->head.complete;
     if (!whs_head_read(&transfer->head, line, now_ms, config->retry_after_max_ms))
         return 0;
+    if (transfer->head.complete && !was_complete)
+        limit_body(transfer);
     if (transfer->head.ambiguous)
         curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
     return line.len;

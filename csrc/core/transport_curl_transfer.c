@@ -102,6 +102,7 @@ set_request(struct whs_curl_transfer *transfer, const struct whs_request *reques
     WHS_CURL_SET(easy, CURLOPT_POSTFIELDS, request->body.ptr ? request->body.ptr : "");
     WHS_CURL_SET(easy, CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
     WHS_CURL_SET(easy, CURLOPT_FORBID_REUSE, 0L);
+    WHS_CURL_SET(easy, CURLOPT_TIMEOUT_MS, (long)transfer->config->total_timeout_ms);
     if (transfer->method != request->method)
         WHS_CURL_SET(easy, CURLOPT_CUSTOMREQUEST,
                      request->method == WHS_METHOD_OPTIONS ? "OPTIONS" : NULL);

@@ -232,6 +232,17 @@ def test_an_attempt_ends_as_the_table_says(
 # --- The body, when the head has decided already. ---
 
 
+@pytest.mark.parametrize("text", [b"5;" + b"a" * 1_000, b"1\r\na\r\n" * 200])
+def test_a_body_that_drips_is_not_waited_for_to_the_end(
+    text: bytes, make: Make, serve: Serve, deliver: Deliver
+) -> None:
+    """An endpoint could occupy a place in flight for the whole timeout of each attempt."""
+    endpoint = serve(drips(CHUNKED, text))
+    delivery = deliver(make(config={"total_timeout_ms": 15_000}), endpoint.url())
+    assert (delivery.outcome, delivery.http_status) == (SUCCESS, 200)
+    assert 1_000 < (delivery.duration_ms or 0) < 4_000
+
+
 def test_an_endless_extension_of_a_chunk_costs_no_memory(
     make: Make, serve: Serve, deliver: Deliver
 ) -> None:

@@ -1,7 +1,9 @@
 """A dispatcher in memory that tries once, and endpoints that misbehave."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +69,13 @@ def deliver() -> Deliver:
         return delivery
 
     return deliver_one
+
+
+@pytest.fixture(scope="session")
+def preload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """resolver.c, compiled: for LD_PRELOAD."""
+    library = tmp_path_factory.mktemp("preload") / "resolver.so"
+    source = Path(__file__).with_name("resolver.c")
+    flags = ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run(["cc", *flags, "-o", library, source, "-ldl"], check=True)
+    return library

@@ -409,7 +409,7 @@ def test_an_answer_sent_in_advance_is_not_taken_for_the_next_ones(
 
     endpoint = serve(behave)
     hooks = make()
-    hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1), max_retries=0)
+    hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1))
     hooks.publish(PATH, "update", {"n": 1})
     assert hooks.flush(timeout=10).delivered == 1
     time.sleep(0.3)

@@ -130,6 +130,7 @@ class Evil:
         tls: ssl.SSLContext | None = None,
         plain: bool = False,
         address: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.requests: list[Request] = []
         self.connections = self.handshakes = self.received = self.sent = 0
@@ -137,7 +138,7 @@ class Evil:
         self._behave, self._tls = behave, None if plain else tls or trusted_context()
         self._changed = threading.Condition()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listener = socket.create_server((address, 0), family=family, backlog=1_024)
+        self._listener = socket.create_server((address, port), family=family, backlog=1_024)
         self._open: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept, name="evil", daemon=True)]
         self._threads[0].start()

@@ -280,11 +280,17 @@ class DeliveryLoop:
             self._suffer(error)
             return True
         if reports is not None:
+            self._poll_when_due(reports)
             self._tell_of_subscriptions(reports.subscriptions())
             self._engine.settled(reports)
         if not alive and not self.fenced:
             self._fence()
         return True
+
+    def _poll_when_due(self, reports: _core.Reports) -> None:
+        """A retry that is due before the rhythm would look for it."""
+        waiting = reports.waiting(self._clock())
+        self._poll_at = min([self._poll_at, *(row[4] for row in waiting)])
 
     def _suffer(self, error: StoreUnavailable) -> None:
         self._suffers = True

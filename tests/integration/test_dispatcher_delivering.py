@@ -278,3 +278,13 @@ def test_a_pruned_store_has_forgotten_what_ended(
     counts = hooks.prune(datetime.now(UTC) + timedelta(seconds=1))
     assert counts["events"] == 5
     assert hooks.deliveries() == []
+
+
+def test_a_retry_is_made_when_it_is_due_though_the_rhythm_is_slow(
+    make: Make, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    hooks = make(config={"poll_ms": 60_000}).start()
+    subscribe(hooks)
+    receiver.script([500])
+    hooks.publish(PATH, "update", {"n": 1})
+    receiver.wait_for(2)

@@ -112,11 +112,13 @@ def test_promise_6_it_ends_when_it_ends(
     make: Make, receiver: Receiver, subscribe: Subscribe
 ) -> None:
     """Nothing starts after expirationDateTime, though it was queued before."""
-    receiver.answer(delay=1.5)
-    hooks = make(in_flight_per_subscription=1, spill_after_ms=60_000).start()
-    subscribe(hooks, expires=timedelta(seconds=1))
+    receiver.answer(delay=4)
+    hooks = make(
+        in_flight_per_subscription=1, spill_after_ms=60_000, total_timeout_ms=8_000
+    ).start()
+    subscribe(hooks, expires=timedelta(seconds=3))
     hooks.publish_many([(PATH, "update", {"n": n}) for n in range(4)])
-    time.sleep(3.5)
+    time.sleep(6)
     assert len(receiver.requests) == 1
     states = sorted(d.state.name for d in hooks.deliveries())
     assert states == ["DELIVERED", "EXPIRED", "EXPIRED", "EXPIRED"]

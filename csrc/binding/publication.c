@@ -82,7 +82,9 @@ read_item(const struct preparation *preparation, PyObject *item, struct wanted *
         !borrow_text(PyTuple_GetItem(item, 1), &action))
         return false;
     out->action = whs_action_parse(action);
+    /* A subscription's word is read in any case, a publisher's is not. */
     if (!out->action || out->action == WHS_ACTION_ANY ||
+        !whs_slice_equal(action, whs_slice_of(whs_action_name(out->action))) ||
         whs_catalog_locate_event(preparation->catalog, &path, 1, &entity, NULL) !=
             WHS_OK)
         return false;

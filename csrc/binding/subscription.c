@@ -410,7 +410,7 @@ shown_url(struct whs_slice url)
     const char *query = url.ptr ? memchr(url.ptr, '?', url.len) : NULL;
     if (!query)
         return text_object(url);
-    return PyUnicode_FromFormat("%.*s?…", (int)(query - url.ptr), url.ptr);
+    return PyUnicode_FromFormat("%.*s?%s", (int)(query - url.ptr), url.ptr, "…");
 }
 
 static PyObject *

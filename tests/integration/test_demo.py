@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def figures(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def in_state(folder: Path, state: int) -> int:
-    with sqlite3.connect(folder / "hooks.db") as connection:
+    with closing(sqlite3.connect(folder / "hooks.db")) as connection:
         sql = "select count(*) from webhooksub_delivery where state = ?"
         [(count,)] = connection.execute(sql, (state,)).fetchall()
     return int(count)
@@ -139,7 +140,7 @@ def test_a_killed_run_is_finished_by_the_next(tmp_path: Path) -> None:
 
 
 def in_outbox(folder: Path) -> int:
-    with sqlite3.connect(folder / "hooks.db") as connection:
+    with closing(sqlite3.connect(folder / "hooks.db")) as connection:
         [(count,)] = connection.execute("select count(*) from webhooksub_outbox").fetchall()
     return int(count)
 

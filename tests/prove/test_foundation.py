@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ def test_step_1_publish_returns_only_after_the_commit(make: Make, database: Path
     thread.start()
     early = returned.wait(0.7)
     other.execute("COMMIT")
+    other.close()
     thread.join(10)
     assert not early, "publish answered while its transaction could not commit"
     assert returned.is_set()
@@ -119,6 +121,7 @@ def test_step_6_an_attempt_reserves_its_report_before_it_starts(
     time.sleep(2)
     during = len(receiver.requests) - seen_before
     other.execute("COMMIT")
+    other.close()
     assert during <= 24, f"{during} attempts without a place for their reports"
     assert hooks.flush(timeout=20).complete
     assert len({r.headers["webhook-id"] for r in receiver.requests}) == 60
@@ -147,7 +150,7 @@ def test_step_8_a_dispatcher_that_was_declared_dead_settles_nothing(
     subscribe(hooks)
     hooks.publish(PATH, "update", {"n": 1})
     assert wait_until(lambda: len(receiver.requests) == 1)
-    with sqlite3.connect(database) as other:
+    with closing(sqlite3.connect(database)) as other, other:
         other.execute("delete from webhooksub_dispatcher")
     time.sleep(2)
     assert rows(database, "select count(*) from webhooksub_delivery") == [(0,)]

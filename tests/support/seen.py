@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 PATH = "tenant/acme/sidedrawer/s1/record/r1"
@@ -18,5 +19,5 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 
 def rows(database: Path, sql: str) -> list[tuple]:
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         return connection.execute(sql).fetchall()

@@ -4,12 +4,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "alloc.h"
 
 #define EVENTS_PER_TURN 128
 #define FIRST_SOCKETS 64
+/* Reads of what is not listened to. */
+#define UNHEARD_MAX 16
 
 static int64_t
 read_mono(const struct whs_curl_loop *loop)
@@ -106,6 +109,22 @@ empty_wakeups(struct whs_curl_loop *loop)
     }
 }
 
+/* What an idle connection says is its end, or an answer to nothing. libcurl would send
+ * the next request all the same: to where nobody is, because it does not see an end
+ * behind TLS's goodbye, or to get that answer for it. Read away, and cut, it is dead to
+ * libcurl too. */
+static void
+end_if_it_spoke(int fd)
+{
+    char unheard[4096];
+    ssize_t got = recv(fd, unheard, sizeof(unheard), MSG_DONTWAIT);
+    bool spoke = got >= 0;
+    for (int more = UNHEARD_MAX; got > 0 && more > 0; more--)
+        got = recv(fd, unheard, sizeof(unheard), MSG_DONTWAIT);
+    if (spoke)
+        shutdown(fd, SHUT_RDWR);
+}
+
 static void
 dispatch_event(struct whs_curl_loop *loop, const struct epoll_event *event)
 {
@@ -117,6 +136,8 @@ dispatch_event(struct whs_curl_loop *loop, const struct epoll_event *event)
     if (loop->sockets[fd].told == 0)
         return;
     if (loop->sockets[fd].wanted == 0) {
+        if (loop->sockets[fd].kept)
+            end_if_it_spoke(fd);
         tell_epoll(loop, fd, 0);
         return;
     }

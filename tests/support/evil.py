@@ -108,6 +108,12 @@ class Peer:
         """Neither reads nor sends; True when the server ends meanwhile."""
         return self._server.closing.wait(seconds)
 
+    def say_goodbye(self) -> None:
+        """TLS's close_notify, without waiting for the other side's."""
+        self.socket.settimeout(0)
+        with contextlib.suppress(OSError):
+            self.socket.unwrap()
+
     def reset(self) -> None:
         """Ends the connection with a RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

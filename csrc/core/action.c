@@ -20,5 +20,5 @@ whs_action_parse(struct whs_slice text)
 const char *
 whs_action_name(enum whs_action action)
 {
-    return names[action];
+    return action >= WHS_ACTION_CREATE && action <= WHS_ACTION_ANY ? names[action] : "";
 }

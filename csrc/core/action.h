@@ -26,6 +26,7 @@ enum whs_action {
 
 /* ASCII case-insensitive, independent of locale. 0 when it is none. */
 enum whs_action whs_action_parse(struct whs_slice text);
+/* "" for a code that is none. */
 const char *whs_action_name(enum whs_action action);
 
 #endif

@@ -146,6 +146,15 @@ actions_are_read_without_regard_to_ascii_case(void **state)
 }
 
 static void
+a_code_that_is_no_action_has_an_empty_name(void **state)
+{
+    (void)state;
+    for (int code = -1000; code < 1000; code++)
+        assert_int_equal(whs_action_name((enum whs_action)code)[0] == '\0',
+                         code < WHS_ACTION_CREATE || code > WHS_ACTION_ANY);
+}
+
+static void
 the_system_clock_and_randomness_move(void **state)
 {
     (void)state;
@@ -168,6 +177,7 @@ main(void)
         cmocka_unit_test(a_buffer_grows_and_writes_integers),
         cmocka_unit_test(a_buffer_without_memory_says_so_once_and_stays_readable),
         cmocka_unit_test(actions_are_read_without_regard_to_ascii_case),
+        cmocka_unit_test(a_code_that_is_no_action_has_an_empty_name),
         cmocka_unit_test(the_system_clock_and_randomness_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

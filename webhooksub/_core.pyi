@@ -19,7 +19,8 @@ def uuid_bytes(text: str, /) -> bytes:
 
 def notification_id(event_id: bytes, subscription_id: bytes) -> str: ...
 def check_json(data: bytes, max_depth: int = 64) -> None:
-    """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``)."""
+    """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``),
+    ValueError for a `max_depth` beyond 1 to 128."""
 
 def prepare_events(
     catalog: Catalog,

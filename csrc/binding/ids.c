@@ -5,6 +5,7 @@
 #include "convert.h"
 #include "errors.h"
 #include "json.h"
+#include "json_scan.h"
 
 static PyObject *
 uuid_bytes_object(const uint8_t uuid[WHS_UUID_BYTES])
@@ -72,13 +73,18 @@ check_json(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"data", "max_depth", NULL};
     PyObject *data;
-    unsigned depth_max = WHS_JSON_DEPTH_MAX;
+    int depth_max = WHS_JSON_DEPTH_MAX;
     struct whs_slice text;
     struct whs_error err;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|I", names, &data, &depth_max) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|i", names, &data, &depth_max) ||
         !bytes_slice(data, names[0], &text))
         return NULL;
-    enum whs_status status = whs_json_check(text, depth_max, &err);
+    if (depth_max < 1 || depth_max > WHS_JSON_SCAN_DEPTH_MAX) {
+        PyErr_Format(PyExc_ValueError, "max_depth must be 1 to %d",
+                     WHS_JSON_SCAN_DEPTH_MAX);
+        return NULL;
+    }
+    enum whs_status status = whs_json_check(text, (unsigned)depth_max, &err);
     if (status == WHS_INVALID)
         return raise_invalid(state_of_module(module), "data", "json", err.message);
     if (status != WHS_OK)
@@ -97,7 +103,8 @@ static PyMethodDef functions[] = {
     {"check_json", (PyCFunction)(void (*)(void))check_json,
      METH_VARARGS | METH_KEYWORDS,
      "check_json($module, data, max_depth=64)\n--\n\n"
-     "RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError."},
+     "RFC 8259 syntax, UTF-8, depth (at most 128), no trailing bytes. Raises "
+     "ValidationError."},
     {0},
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "json_scan.h"
 
-#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +14,7 @@
 struct scanner {
     const char *start, *at, *end;
     unsigned depth, depth_max;
-    uint64_t in_object[WHS_JSON_DEPTH_MAX / 64 + 1]; /* one bit per level */
+    uint64_t in_object[WHS_JSON_SCAN_DEPTH_MAX / 64]; /* one bit per level */
     bool strict; /* also no \u0000 and no lone surrogate */
     const char *problem;
 };
@@ -274,11 +273,12 @@ enum whs_status
 whs_json_scan(struct whs_slice text, unsigned depth_max, bool strict,
               struct whs_error *err)
 {
-    assert(depth_max <= WHS_JSON_DEPTH_MAX);
     struct scanner in = {.start = text.ptr,
                          .at = text.ptr,
                          .end = text.ptr + text.len,
-                         .depth_max = depth_max,
+                         .depth_max = depth_max < WHS_JSON_SCAN_DEPTH_MAX
+                                          ? depth_max
+                                          : WHS_JSON_SCAN_DEPTH_MAX,
                          .strict = strict};
     if (!whs_slice_is_utf8(text))
         return whs_error_set(err, WHS_INVALID, "not valid UTF-8");

@@ -11,9 +11,13 @@
 #include "slice.h"
 #include "status.h"
 
+/* What the scanner can keep in mind: a batch in an envelope is a little deeper than its
+ * data. */
+#define WHS_JSON_SCAN_DEPTH_MAX 128
+
 /* On WHS_INVALID `err` says what and at which byte, never the text that stands there.
- * `depth_max` is at most WHS_JSON_DEPTH_MAX. `strict`: also no \u0000, no lone
- * surrogate escape and no number that a double could not hold. */
+ * A `depth_max` beyond WHS_JSON_SCAN_DEPTH_MAX counts as that. `strict`: also no
+ * \u0000, no lone surrogate escape and no number that a double could not hold. */
 WHS_CHECK enum whs_status whs_json_scan(struct whs_slice text, unsigned depth_max,
                                         bool strict, struct whs_error *err);
 

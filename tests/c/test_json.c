@@ -2,6 +2,7 @@
  *
  * json: syntax, strictness, the tree, writing.
  */
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -242,8 +243,17 @@ depth_is_counted_exactly(void **state)
         size_t depth;
         unsigned most;
         bool good;
-    } rows[] = {{32, 32, true}, {33, 32, false}, {64, 64, true},   {65, 64, false},
-                {1, 1, true},   {1, 0, false},   {1000, 64, false}};
+    } rows[] = {{32, 32, true},
+                {33, 32, false},
+                {64, 64, true},
+                {65, 64, false},
+                {1, 1, true},
+                {1, 0, false},
+                {1000, 64, false},
+                {128, 128, true},
+                {129, 128, false},
+                {129, 1000, false},
+                {100000, UINT_MAX, false}};
     for (size_t i = 0; i < 2 * LEN(rows); i++) {
         struct whs_slice text = nest(i % 2, rows[i / 2].depth);
         assert_int_equal(whs_json_check(text, rows[i / 2].most, NULL) == WHS_OK,

@@ -188,44 +188,53 @@ document_slice(struct state *state, PyObject *object, struct whs_slice *out)
 {
     if (PyBytes_Check(object))
         return bytes_slice(object, "text", out);
-    return text_slice(state, object, "", out);
+    if (PyUnicode_Check(object))
+        return text_slice(state, object, "", out);
+    PyErr_SetString(PyExc_TypeError, "text must be a str or bytes");
+    return false;
 }
 
-/* A server-made field of `current`, "" in `name`; borrowed from it. */
-static bool
-read_current_text(struct state *state, PyObject *current, const char *name,
-                  struct whs_slice *out)
+/* A server-made field of `current`, which need not have it; borrowed from `kept`, for
+ * the mapping may have made it just now. NULL: it has none, or an exception is set. */
+static PyObject *
+current_field(PyObject *current, const char *name, PyObject *kept)
 {
     PyObject *value = PyMapping_GetItemString(current, name);
-    if (!value) {
+    if (!value && PyErr_ExceptionMatches(PyExc_KeyError))
         PyErr_Clear();
-        return true;
-    }
-    bool fine = optional_text_slice(state, value, name, out);
-    /* `current` still holds it. */
-    Py_DECREF(value);
-    return fine;
+    if (value && PyList_Append(kept, value) < 0)
+        Py_CLEAR(value);
+    Py_XDECREF(value);
+    return value;
 }
 
 static bool
-read_identity(struct state *state, PyObject *current,
+read_identity(struct state *state, PyObject *current, PyObject *kept,
               struct whs_subscription_identity *out)
 {
     *out = (struct whs_subscription_identity){0};
     if (!current || current == Py_None)
         return true;
+    const struct {
+        const char *name;
+        struct whs_slice *out;
+    } texts[] = {{"id", &out->id},
+                 {"owner", &out->owner},
+                 {"status", &out->status},
+                 {"createdAt", &out->created_at},
+                 {"updatedAt", &out->updated_at}};
     out->known = true;
-    PyObject *has_key = PyMapping_GetItemString(current, "hasIntegrityKey");
-    if (has_key)
-        out->has_integrity_key = PyObject_IsTrue(has_key) == 1;
-    else
-        PyErr_Clear();
-    Py_XDECREF(has_key);
-    return read_current_text(state, current, "id", &out->id) &&
-           read_current_text(state, current, "owner", &out->owner) &&
-           read_current_text(state, current, "status", &out->status) &&
-           read_current_text(state, current, "createdAt", &out->created_at) &&
-           read_current_text(state, current, "updatedAt", &out->updated_at);
+    PyObject *has_key = current_field(current, "hasIntegrityKey", kept);
+    int has = has_key ? PyObject_IsTrue(has_key) : 0;
+    out->has_integrity_key = has == 1;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (PyErr_Occurred())
+            return false;
+        PyObject *value = current_field(current, texts[i].name, kept);
+        if (value && !optional_text_slice(state, value, texts[i].name, texts[i].out))
+            return false;
+    }
+    return !PyErr_Occurred();
 }
 
 static PyObject *
@@ -254,7 +263,7 @@ Subscription_from_json(PyObject *class, PyObject *args, PyObject *kwargs)
                             "dev",  "ports",   "sockets", NULL};
     struct state *state = state_of_type((PyTypeObject *)class);
     PyObject *object, *catalog = NULL, *now = NULL, *current = NULL, *ports = NULL;
-    PyObject *self = NULL;
+    PyObject *kept, *self = NULL;
     int dev = 0, sockets = 0;
     struct whs_slice text;
     struct rules rules;
@@ -262,12 +271,13 @@ Subscription_from_json(PyObject *class, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOpOp", names, &object,
                                      &catalog, &now, &current, &dev, &ports,
                                      &sockets) ||
-        !document_slice(state, object, &text))
+        !document_slice(state, object, &text) || !(kept = PyList_New(0)))
         return NULL;
     if (rules_read(state, &rules, catalog, now, dev, ports, sockets) &&
-        read_identity(state, current, &identity))
+        read_identity(state, current, kept, &identity))
         self = parse(state, text, &rules, &identity);
     rules_fini(&rules);
+    Py_DECREF(kept);
     return self;
 }
 

@@ -94,10 +94,16 @@ take_text(struct fields *fields, PyObject *object, const char *name,
 static bool
 take_expires(struct fields *fields, PyObject *object)
 {
-    if (PyObject_HasAttrString(object, "isoformat")) {
-        object = fields->kept[0] = PyObject_CallMethod(object, "isoformat", NULL);
+    PyObject *write = PyObject_GetAttrString(object, "isoformat");
+    if (write) {
+        object = fields->kept[0] = PyObject_CallObject(write, NULL);
+        Py_DECREF(write);
         if (!object)
             return false;
+    } else if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+    } else {
+        return false;
     }
     take_text(fields, object, "expirationDateTime",
               &fields->draft.expiration_date_time);
@@ -122,26 +128,43 @@ take_max_retries(struct fields *fields, PyObject *object)
     }
 }
 
-/* A mapping as JSON. What json.dumps refuses is a mistake of the field, in its words.
- */
+/* A dict of a mapping, whose own exceptions stay what they are. NULL without one: it is
+ * no mapping. */
+static PyObject *
+plain_dict(PyObject *object)
+{
+    PyObject *keys = PyObject_GetAttrString(object, "keys");
+    if (!keys) {
+        if (PyErr_ExceptionMatches(PyExc_AttributeError))
+            PyErr_Clear();
+        return NULL;
+    }
+    Py_DECREF(keys);
+    PyObject *plain = PyDict_New();
+    if (plain && PyDict_Update(plain, object) < 0)
+        Py_CLEAR(plain);
+    return plain;
+}
+
+/* A mapping as JSON. What json.dumps refuses is a mistake of the field. */
 static bool
 take_delivery(struct state *state, struct fields *fields, PyObject *object)
 {
     fields->draft.delivery = (struct whs_slice){0};
     if (object == Py_None)
         return true;
-    PyObject *plain = PyDict_New();
-    bool fine = plain && PyDict_Update(plain, object) == 0;
-    if (fine)
+    PyObject *plain = plain_dict(object);
+    if (!plain && PyErr_Occurred())
+        return false;
+    if (plain)
         fields->kept[1] = PyObject_CallFunctionObjArgs(state->json_dumps, plain, NULL);
     Py_XDECREF(plain);
     if (fields->kept[1]) {
         take_text(fields, fields->kept[1], "delivery", &fields->draft.delivery);
         return true;
     }
-    if (!PyErr_ExceptionMatches(PyExc_TypeError) &&
+    if (plain && !PyErr_ExceptionMatches(PyExc_TypeError) &&
         !PyErr_ExceptionMatches(PyExc_ValueError) &&
-        !PyErr_ExceptionMatches(PyExc_AttributeError) &&
         !PyErr_ExceptionMatches(PyExc_RecursionError))
         return false;
     PyErr_Clear();

@@ -385,6 +385,15 @@ Subscription_reduce(PyObject *self, PyObject *ignored)
     return Py_BuildValue("(N(NO))", restore, columns, object_of(self)->catalog);
 }
 
+/* Nobody can change it, so a copy is itself: made by __reduce__ it would lack the key.
+ */
+static PyObject *
+Subscription_copy(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    return Py_NewRef(self);
+}
+
 /* --- To Python. --- */
 
 static PyObject *
@@ -413,14 +422,19 @@ Subscription_delivery(PyObject *self, void *closure)
     return made;
 }
 
-/* A query often holds a token: it is not shown. */
+/* A query often holds a token: it is not shown. Before 3.12 a format knows no "%.*s".
+ */
 static PyObject *
 shown_url(struct whs_slice url)
 {
     const char *query = url.ptr ? memchr(url.ptr, '?', url.len) : NULL;
     if (!query)
         return text_object(url);
-    return PyUnicode_FromFormat("%.*s?%s", (int)(query - url.ptr), url.ptr, "…");
+    PyObject *start =
+        text_object((struct whs_slice){url.ptr, (size_t)(query - url.ptr)});
+    PyObject *shown = start ? PyUnicode_FromFormat("%U?%s", start, "…") : NULL;
+    Py_XDECREF(start);
+    return shown;
 }
 
 static PyObject *
@@ -595,6 +609,8 @@ static PyMethodDef methods[] = {
     {"_with_key", Subscription_with_key, METH_O, "_with_key($self, key, /)\n--\n\n"},
     {"__reduce__", Subscription_reduce, METH_NOARGS,
      "__reduce__($self, /)\n--\n\nPickles without the key."},
+    {"__copy__", Subscription_copy, METH_NOARGS, "__copy__($self, /)\n--\n\n"},
+    {"__deepcopy__", Subscription_copy, METH_O, "__deepcopy__($self, memo, /)\n--\n\n"},
     {0},
 };
 

@@ -10,9 +10,14 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
+import webhooksub
 from webhooksub import ConfigurationError, Dispatcher, Subscription, allow_all
+
+# The other process is to import what this one did.
+PACKAGES = Path(webhooksub.__file__).parent.parent
 
 # Not the settings of tests/hostile/conftest.py: what is retried is to be seen at its end.
 QUICK = {"poll_ms": 30, "connect_timeout_ms": 3_000, "total_timeout_ms": 4_000}
@@ -35,7 +40,7 @@ class Apart:
         settings = {"config": QUICK | config, "ca_pem": ca_pem.decode()}
         self._process = subprocess.Popen(
             [sys.executable, __file__, json.dumps(settings)],
-            env=os.environ | dict(environ or {}),
+            env=os.environ | {"PYTHONPATH": str(PACKAGES)} | dict(environ or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -13,6 +13,9 @@
 
 #include "alloc.h"
 
+/* No RSA below 2048 bits, no SHA-1: OpenSSL's own default since 3.2. */
+#define SECURITY_LEVEL 2
+
 struct whs_trust {
     X509_STORE *store;
 };
@@ -81,6 +84,19 @@ fill_store(X509_STORE *store, const char *ca_file, const char *ca_dir,
     return WHS_OK;
 }
 
+/* libcurl falls back to the common name where a certificate names no host, which nobody
+ * who issues certificates checks any more (RFC 9525). */
+static int
+require_named_host(int ok, X509_STORE_CTX *verified)
+{
+    const X509 *certificate = X509_STORE_CTX_get_current_cert(verified);
+    if (!ok || X509_STORE_CTX_get_error_depth(verified) > 0 ||
+        X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0)
+        return ok;
+    X509_STORE_CTX_set_error(verified, X509_V_ERR_HOSTNAME_MISMATCH);
+    return 0;
+}
+
 enum whs_status
 whs_trust_create(const char *ca_file, const char *ca_dir, struct whs_slice extra_pem,
                  struct whs_trust **out, struct whs_error *err)
@@ -91,6 +107,7 @@ whs_trust_create(const char *ca_file, const char *ca_dir, struct whs_slice extra
         whs_free(trust);
         return whs_error_set(err, WHS_NO_MEMORY, "out of memory");
     }
+    X509_STORE_set_verify_cb(trust->store, require_named_host);
     enum whs_status status = fill_store(trust->store, ca_file, ca_dir, extra_pem, err);
     if (status != WHS_OK) {
         whs_trust_destroy(trust);
@@ -115,6 +132,10 @@ whs_trust_install(struct whs_trust *trust, void *ssl_ctx)
     SSL_CTX_set1_cert_store(ssl_ctx, trust->store);
     /* SSLKEYLOGFILE in the environment must not give the session keys away. */
     SSL_CTX_set_keylog_callback(ssl_ctx, NULL);
+    /* Nor may an OPENSSL_CONF that was meant for somebody else bring short keys back.
+     */
+    if (SSL_CTX_get_security_level(ssl_ctx) < SECURITY_LEVEL)
+        SSL_CTX_set_security_level(ssl_ctx, SECURITY_LEVEL);
 }
 
 /* --- A throwaway authority.

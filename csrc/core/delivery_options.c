@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rate.h"
+
 /* Of the name of a field that nobody knows. */
 #define UNKNOWN_BYTES_MAX 100
 #define FIELD_SIZE (sizeof("delivery.headers.") + WHS_HEADER_NAME_BYTES_MAX)
@@ -220,6 +222,28 @@ read_headers(const struct whs_json *node, struct whs_delivery_options *out,
     }
 }
 
+/* --- rate ---------------------------------------------------------------------------
+ */
+
+/* Rounded to millionths, which one sixtieth and the like are not. */
+static void
+read_rate(const struct whs_json *node, uint32_t *out, struct whs_field_errors *errors)
+{
+    if (whs_json_type(node) != WHS_JSON_NUMBER) {
+        add(errors, "delivery.ratePerSecond", "type", "must be a number");
+        return;
+    }
+    double micros = round(whs_json_number(node) * WHS_RATE_MICROS);
+    if (micros < WHS_RATE_MICROS_MIN || micros > WHS_RATE_MICROS_MAX) {
+        whs_field_errors_add(errors, WHS_SLICE("delivery.ratePerSecond"), "range",
+                             "must be a number from %g to %d",
+                             (double)WHS_RATE_MICROS_MIN / WHS_RATE_MICROS,
+                             WHS_RATE_MICROS_MAX / WHS_RATE_MICROS);
+        return;
+    }
+    *out = (uint32_t)micros;
+}
+
 void
 whs_delivery_options_read(const struct whs_json *document,
                           struct whs_delivery_options *out,
@@ -238,8 +262,7 @@ whs_delivery_options_read(const struct whs_json *document,
         else if (whs_slice_equal(name, WHS_SLICE("headers")))
             read_headers(node, out, errors);
         else if (whs_slice_equal(name, WHS_SLICE("ratePerSecond")))
-            add(errors, "delivery.ratePerSecond", "unsupported",
-                "is not supported by this version");
+            read_rate(node, &out->rate_micros, errors);
         else
             add_unknown(errors, "delivery.", name);
     }

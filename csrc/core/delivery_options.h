@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * The `delivery` object of a subscription: everything else that one subscription may
- * choose. What is accepted here is obeyed by the engine; what is not yet obeyed is
- * refused as `unsupported`.
+ * choose. What is accepted here is obeyed by the engine.
  *
  *   {"batch": {"maxNotifications": 100, "maxBytes": 1048576, "lingerMs": 1000},
- *    "headers": {"X-Token": "…"}}
+ *    "headers": {"X-Token": "…"}, "ratePerSecond": 2.5}
  */
 #ifndef WHS_DELIVERY_OPTIONS_H
 #define WHS_DELIVERY_OPTIONS_H
@@ -22,6 +21,7 @@
 
 struct whs_delivery_options {
     struct whs_batching batching;
+    uint32_t rate_micros;
     struct whs_header headers[WHS_HEADERS_MAX]; /* borrow the document */
     size_t header_count;
 };

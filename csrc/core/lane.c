@@ -9,6 +9,8 @@
 
 /* Lanes kept without work: what comes for the same subscription soon finds its lane. */
 #define LANES_IDLE_MAX 1024
+/* One that waits is looked at so often: its subscription may have changed. */
+#define LOOK_MS 1000
 
 bool
 whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t per_lane_max,
@@ -84,7 +86,7 @@ static void
 free_lane(struct whs_lanes *lanes, struct whs_lane *lane)
 {
     assert(!lane->first && lane->in_flight == 0);
-    whs_timer_clear(&lanes->lingering, &lane->linger);
+    whs_timer_clear(&lanes->waking, &lane->wake);
     whs_list_remove(&lane->ring);
     stand(lanes, lane, WHS_LANE_NOWHERE);
     if (!lane->removed)
@@ -93,6 +95,13 @@ free_lane(struct whs_lanes *lanes, struct whs_lane *lane)
     whs_origin_close(&lanes->origins, lane->origin);
     whs_subscriber_unref(lane->sub);
     whs_free(lane);
+}
+
+/* 0: it may be sent any number. */
+static uint32_t
+rate_of(const struct whs_lane *lane)
+{
+    return lane->sub->subscription->rate_micros;
 }
 
 static bool
@@ -141,6 +150,9 @@ whs_lane_adopt(struct whs_lanes *lanes, struct whs_lane *lane,
     if (!origin)
         return false;
     adopt_failing_since(lane, sub);
+    /* What was owed at another rate is forgotten. */
+    if (rate_of(lane) != sub->subscription->rate_micros)
+        lane->rate = (struct whs_rate){0};
     whs_list_remove(&lane->ring);
     lane->origin = origin;
     left->queued -= lane->count;
@@ -166,9 +178,9 @@ whs_lane_remove(struct whs_lanes *lanes, struct whs_lane *lane, bool cancelled)
 
 /* --- What is in them. --- */
 
-/* When its next attempt may start, on the monotonic clock. */
+/* When its batch is full or has lingered. */
 static int64_t
-ready_at(const struct whs_lane *lane)
+lingers_until(const struct whs_lane *lane)
 {
     const struct whs_batching *batching = &lane->sub->subscription->batching;
     if (!is_batching(lane) || lane->first->bundle ||
@@ -178,8 +190,40 @@ ready_at(const struct whs_lane *lane)
     return lane->first->time_ms + batching->linger_ms;
 }
 
+/* When its next attempt may start, on the monotonic clock. */
+static int64_t
+ready_at(const struct whs_lanes *lanes, const struct whs_lane *lane)
+{
+    int64_t at_ms = lingers_until(lane), rate_ms = INT64_MIN;
+    if (rate_of(lane) > 0)
+        rate_ms =
+            whs_rate_ready_ms(&lane->rate, rate_of(lane), 0, lanes->origins.mono_ms);
+    return at_ms > rate_ms ? at_ms : rate_ms;
+}
+
+bool
+whs_lane_waits(const struct whs_lanes *lanes, const struct whs_lane *lane)
+{
+    return ready_at(lanes, lane) > lanes->origins.mono_ms;
+}
+
+/* When it is ready, or at the next full second, with all that wait. */
+static int64_t
+look_at(const struct whs_lanes *lanes, const struct whs_lane *lane)
+{
+    int64_t look_ms = (lanes->origins.mono_ms / LOOK_MS + 1) * LOOK_MS;
+    int64_t ready_ms = ready_at(lanes, lane);
+    return ready_ms < look_ms ? ready_ms : look_ms;
+}
+
+static bool
+remembers_rate(const struct whs_lanes *lanes, const struct whs_lane *lane)
+{
+    return rate_of(lane) > 0 && whs_rate_full_ms(&lane->rate) > lanes->origins.mono_ms;
+}
+
 /* Without work it is freed sooner or later, unless it knows of a failing or a recovered
- * subscription what the subscriber does not say. */
+ * subscription what the subscriber does not say, or what was sent of late. */
 static void
 rest(struct whs_lanes *lanes, struct whs_lane *lane)
 {
@@ -187,7 +231,8 @@ rest(struct whs_lanes *lanes, struct whs_lane *lane)
         free_lane(lanes, lane);
         return;
     }
-    if (lane->failing_since_ms != lane->sub->failing_since_ms) {
+    if (lane->failing_since_ms != lane->sub->failing_since_ms ||
+        remembers_rate(lanes, lane)) {
         stand(lanes, lane, WHS_LANE_NOWHERE);
         return;
     }
@@ -201,14 +246,15 @@ void
 whs_lane_place(struct whs_lanes *lanes, struct whs_lane *lane)
 {
     bool wants = lane->first && !lane->held && lane->in_flight < lanes->in_flight_max;
-    int64_t at_ms = wants ? ready_at(lane) : INT64_MIN;
-    bool lingers = wants && at_ms > lanes->origins.mono_ms;
+    bool waits = wants && whs_lane_waits(lanes, lane);
 
-    if (lingers)
-        whs_timer_set(&lanes->lingering, &lane->linger, at_ms);
+    if (waits)
+        whs_timer_set(&lanes->waking, &lane->wake, look_at(lanes, lane));
+    else if (!lane->first && remembers_rate(lanes, lane))
+        whs_timer_set(&lanes->waking, &lane->wake, whs_rate_full_ms(&lane->rate));
     else
-        whs_timer_clear(&lanes->lingering, &lane->linger);
-    if (!wants || lingers)
+        whs_timer_clear(&lanes->waking, &lane->wake);
+    if (!wants || waits)
         whs_list_remove(&lane->ring);
     else if (whs_link_is_alone(&lane->ring))
         whs_list_append(&lane->origin->lanes, &lane->ring);
@@ -322,6 +368,15 @@ whs_lane_cut(struct whs_lane *lane, size_t keep, int64_t before_ms, size_t max)
 }
 
 void
+whs_lane_spend(struct whs_lanes *lanes, struct whs_lane *lane, size_t count)
+{
+    if (rate_of(lane) == 0)
+        return;
+    whs_rate_take(&lane->rate, rate_of(lane), count, lanes->origins.mono_ms);
+    whs_lane_place(lanes, lane);
+}
+
+void
 whs_lane_begin(struct whs_lanes *lanes, struct whs_lane *lane)
 {
     struct whs_origin *origin = lane->origin;
@@ -349,14 +404,26 @@ whs_lane_end(struct whs_lanes *lanes, struct whs_lane *lane, struct whs_origin *
 
 /* --- All of them. --- */
 
+static void
+wake_lane(struct whs_lanes *lanes, struct whs_lane *lane)
+{
+    if (!lane->first) {
+        whs_lane_place(lanes, lane);
+        return;
+    }
+    if (whs_link_is_alone(&lane->ring))
+        whs_list_append(&lane->origin->lanes, &lane->ring);
+    whs_origin_place(&lanes->origins, lane->origin);
+}
+
 void
 whs_lanes_wake(struct whs_lanes *lanes, int64_t mono_ms)
 {
     struct whs_origins *origins = &lanes->origins;
     struct whs_timer *timer;
     origins->mono_ms = mono_ms;
-    while ((timer = whs_timers_take_due(&lanes->lingering, mono_ms)))
-        whs_lane_place(lanes, WHS_HOLDER(timer, struct whs_lane, linger));
+    while ((timer = whs_timers_take_due(&lanes->waking, mono_ms)))
+        wake_lane(lanes, WHS_HOLDER(timer, struct whs_lane, wake));
     while ((timer = whs_timers_take_due(&origins->reopening, mono_ms)))
         whs_origin_place(origins, WHS_HOLDER(timer, struct whs_origin, reopening));
 }
@@ -364,9 +431,9 @@ whs_lanes_wake(struct whs_lanes *lanes, int64_t mono_ms)
 int64_t
 whs_lanes_next(const struct whs_lanes *lanes)
 {
-    int64_t lingering = whs_timers_next(&lanes->lingering);
+    int64_t waking = whs_timers_next(&lanes->waking);
     int64_t reopening = whs_timers_next(&lanes->origins.reopening);
-    return lingering < reopening ? lingering : reopening;
+    return waking < reopening ? waking : reopening;
 }
 
 static void

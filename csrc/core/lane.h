@@ -9,10 +9,13 @@
  *              │            │                              or no lane is ready
  *              ▼            ▼
  *            lane 7       lane 3                not ready: at its cap, or its batch
- *            lane 9                                        is lingering
+ *            lane 9                                        is lingering, or it is
+ *                                                          over its rate
  *
- * whs_lane_place alone decides where a lane and its origin stand. Everything here
- * belongs to the engine thread.
+ * whs_lane_place alone decides where a lane and its origin stand. But a lane that waits
+ * for a time is put among the ready ones now and then: whoever starts looks at it, and
+ * at what has become of its subscription, and places it again. Everything here belongs
+ * to the engine thread.
  */
 #ifndef WHS_LANE_H
 #define WHS_LANE_H
@@ -24,6 +27,7 @@
 #include "fanout.h"
 #include "list.h"
 #include "origin.h"
+#include "rate.h"
 #include "table.h"
 #include "timer.h"
 
@@ -38,7 +42,7 @@ struct whs_lane {
     struct whs_link ring;  /* in its origin's lanes */
     struct whs_link place; /* in the list of `stand` */
     enum whs_lane_stand stand;
-    struct whs_timer linger;
+    struct whs_timer wake;      /* when it is looked at, or its rate may be forgotten */
     struct whs_origin *origin;  /* referenced */
     struct whs_subscriber *sub; /* referenced: the one that attempts use now */
     uint64_t generation;        /* of subscriptions, when `sub` was last looked up */
@@ -47,6 +51,7 @@ struct whs_lane {
     size_t count;
     size_t weight; /* of its deliveries together */
     size_t in_flight;
+    struct whs_rate rate;
     int64_t failing_since_ms; /* wall clock; 0: the last attempt was good */
     bool held;    /* its subscriber is gone: waits for what becomes of its deliveries */
     bool removed; /* out of the table: lives until its attempts have ended */
@@ -60,7 +65,7 @@ struct whs_lanes {
     struct whs_link busy;
     struct whs_link idle;
     size_t idle_count;
-    struct whs_timers lingering;
+    struct whs_timers waking;
 };
 
 /* False: no memory. */
@@ -68,7 +73,8 @@ bool whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t per_l
                     const struct whs_random *random);
 /* Nothing may be in flight. Drops what is queued. */
 void whs_lanes_fini(struct whs_lanes *lanes);
-/* Sets the time, and looks at what lingered or was blocked until then. */
+/* Sets the time, and looks at what lingered, was over its rate or was blocked until
+ * then. */
 void whs_lanes_wake(struct whs_lanes *lanes, int64_t mono_ms);
 /* When whs_lanes_wake has something to do; INT64_MAX: never. */
 int64_t whs_lanes_next(const struct whs_lanes *lanes);
@@ -89,6 +95,9 @@ void whs_lane_remove(struct whs_lanes *lanes, struct whs_lane *lane, bool cancel
  * every change. */
 void whs_lane_place(struct whs_lanes *lanes, struct whs_lane *lane);
 
+/* It is not empty, and over its rate or lingering. */
+bool whs_lane_waits(const struct whs_lanes *lanes, const struct whs_lane *lane);
+
 /* To the end; whs_lane_place is due. */
 void whs_lane_append(struct whs_lane *lane, struct whs_delivery *dlv);
 /* `first` … `last` (linked), `count` of them, to the front; whs_lane_place is due. */
@@ -104,6 +113,8 @@ struct whs_delivery *whs_lane_cut(struct whs_lane *lane, size_t keep, int64_t be
 /* The first of it, alone. Not empty. whs_lane_place is due. */
 struct whs_delivery *whs_lane_take_one(struct whs_lane *lane);
 
+/* `count` notifications of it are sent: they take as many tokens. Places it. */
+void whs_lane_spend(struct whs_lanes *lanes, struct whs_lane *lane, size_t count);
 /* An attempt begins and ends at `origin` for `lane`; both are placed. */
 void whs_lane_begin(struct whs_lanes *lanes, struct whs_lane *lane);
 void whs_lane_end(struct whs_lanes *lanes, struct whs_lane *lane,

@@ -7,6 +7,9 @@
 #define SWEEPS 4
 /* When a sweep has used all the room there was. */
 #define SWEEP_AGAIN_MS 20
+/* What leaves because of its subscription's rate comes back this soon at the latest, to
+ * hear whether there is another rate. */
+#define RATE_AWAY_MAX_MS INT64_C(600000)
 
 void
 whs_leave(struct whs_work *work, struct whs_delivery *dlv, enum whs_outcome outcome,
@@ -156,6 +159,38 @@ count_kept(struct whs_work *work, struct whs_lane *lane, size_t soon_here,
     return soon_here * lane->count / origin->queued;
 }
 
+static uint32_t
+rate_of(const struct whs_lane *lane)
+{
+    return lane->sub->subscription->rate_micros;
+}
+
+/* How many of `keep` its rate lets start soon. */
+static size_t
+bound_by_rate(const struct whs_work *work, const struct whs_lane *lane, size_t keep)
+{
+    if (rate_of(lane) == 0)
+        return keep;
+    size_t count = whs_rate_count(&lane->rate, rate_of(lane), work->mono_ms,
+                                  work->mono_ms + work->config->limits.spill_after_ms);
+    return count < keep ? count : keep;
+}
+
+/* When one that has `ahead` others before it is worth trying: not before `due_ms`, and
+ * not before their rate has let them go. */
+static int64_t
+find_due(const struct whs_work *work, const struct whs_lane *lane, size_t ahead,
+         int64_t due_ms)
+{
+    if (rate_of(lane) == 0)
+        return due_ms;
+    int64_t most_ms = work->mono_ms + RATE_AWAY_MAX_MS;
+    int64_t rate_ms =
+        whs_rate_ready_ms(&lane->rate, rate_of(lane), ahead, work->mono_ms);
+    rate_ms = rate_ms < most_ms ? rate_ms : most_ms;
+    return rate_ms > due_ms ? rate_ms : due_ms;
+}
+
 /* Returns how many leave. */
 static size_t
 sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
@@ -170,7 +205,8 @@ sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
         before_ms = work->mono_ms;
         due_ms = whs_breaker_blocked_until(&origin->breaker);
     } else if (lane->first->time_ms <= before_ms) {
-        keep = count_kept(work, lane, soon_here, soon_of_all);
+        keep =
+            bound_by_rate(work, lane, count_kept(work, lane, soon_here, soon_of_all));
     } else {
         return 0;
     }
@@ -178,7 +214,8 @@ sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
     size_t count = 0;
     for (; dlv; dlv = next, count++) {
         next = dlv->next;
-        whs_leave(work, dlv, WHS_OUTCOME_SPILLED, due_ms);
+        whs_leave(work, dlv, WHS_OUTCOME_SPILLED,
+                  find_due(work, lane, keep + count, due_ms));
     }
     whs_lane_place(&work->lanes, lane);
     return count;

@@ -69,6 +69,8 @@ whs_start_next(struct whs_work *work)
             look_up(work, lane, generation);
         else if (has_expired(work, lane))
             whs_leave_lane(work, lane, WHS_OUTCOME_EXPIRED, 0);
+        else if (whs_lane_waits(&work->lanes, lane))
+            whs_lane_place(&work->lanes, lane);
         else
             return whs_report_queue_reserve(work->reports) ? lane : NULL;
     }
@@ -104,6 +106,8 @@ start_one(struct whs_work *work, struct whs_lane *lane)
         whs_work_breathe(work);
     } else if (status != WHS_OK) {
         whs_conclude(work, attempt);
+    } else {
+        whs_lane_spend(&work->lanes, lane, attempt->count);
     }
 }
 

@@ -223,6 +223,7 @@ take_delivery(struct builder *b)
     }
     whs_delivery_options_read(b->delivery, &b->options, b->errors);
     b->made.batching = b->options.batching;
+    b->made.rate_micros = b->options.rate_micros;
     b->made.headers = b->options.headers;
     b->made.header_count = b->options.header_count;
 }
@@ -358,7 +359,7 @@ whs_subscription_equal(const struct whs_subscription *a,
            whs_slice_equal(a->socket_event, b->socket_event) &&
            whs_slice_equal(a->expires_text, b->expires_text) &&
            whs_slice_equal(a->brand_code, b->brand_code) &&
-           a->max_retries == b->max_retries &&
+           a->max_retries == b->max_retries && a->rate_micros == b->rate_micros &&
            a->batching.max_notifications == b->batching.max_notifications &&
            a->batching.max_bytes == b->batching.max_bytes &&
            a->batching.linger_ms == b->batching.linger_ms && equal_headers(a, b);

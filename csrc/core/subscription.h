@@ -70,6 +70,7 @@ struct whs_subscription {
     struct whs_slice key; /* key bytes, already decoded; wiped with the subscription */
     int max_retries;      /* or WHS_MAX_RETRIES_DEFAULT */
     struct whs_batching batching;
+    uint32_t rate_micros; /* notifications per second, millionths; 0: no limit */
     const struct whs_header *headers;
     size_t header_count;
 };

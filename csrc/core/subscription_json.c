@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "json.h"
+#include "rate.h"
 #include "subscription.h"
 
 /* A double counts without gaps to beyond this, an int64_t too. */
 #define WHOLE_NUMBER_MAX 1e15
+#define BILLION 1000000000
 
 struct reading {
     const struct whs_subscription_identity *identity;
@@ -73,16 +75,31 @@ read_text_field(struct reading *r, struct whs_slice name, const struct whs_json 
 
 static void append_node(struct whs_buf *buf, const struct whs_json *node);
 
-/* Any whole number that a field may hold is written as such. All others are out of
- * every field's range, and so is what is written in their place. */
+/* Nine digits, which no locale writes otherwise. */
+static void
+append_billionths(struct whs_buf *buf, int64_t billionths)
+{
+    whs_buf_append_char(buf, '.');
+    for (int64_t unit = BILLION / 10; unit > 0; unit /= 10)
+        whs_buf_append_char(buf, (char)('0' + billionths / unit % 10));
+}
+
+/* Any whole number that a field may hold is written as such, any fraction so that it
+ * stays one. All others are out of every field's range, and so is what is written in
+ * their place. */
 static void
 append_number(struct whs_buf *buf, double value)
 {
-    if (value >= -WHOLE_NUMBER_MAX && value <= WHOLE_NUMBER_MAX &&
-        value == floor(value) && !(value == 0 && signbit(value)))
+    double whole = floor(value), billionths = round((value - whole) * BILLION);
+    if (value >= -WHOLE_NUMBER_MAX && value <= WHOLE_NUMBER_MAX && value == whole &&
+        !(value == 0 && signbit(value))) {
         whs_buf_append_int(buf, (int64_t)value);
-    else
+    } else if (value > 0 && value <= WHOLE_NUMBER_MAX) {
+        whs_buf_append_int(buf, (int64_t)whole);
+        append_billionths(buf, (int64_t)fmin(fmax(billionths, 1), BILLION - 1));
+    } else {
         whs_buf_append(buf, "-0.5", 4);
+    }
 }
 
 static void
@@ -263,6 +280,19 @@ append_integer(struct whs_buf *buf, const char *name, int64_t value)
     whs_buf_append_int(buf, value);
 }
 
+/* Without the zeroes at its end. */
+static void
+append_rate(struct whs_buf *buf, uint32_t micros)
+{
+    append_name(buf, "ratePerSecond");
+    whs_buf_append_int(buf, micros / WHS_RATE_MICROS);
+    uint32_t rest = micros % WHS_RATE_MICROS;
+    if (rest > 0)
+        whs_buf_append_char(buf, '.');
+    for (uint32_t unit = WHS_RATE_MICROS / 10; rest > 0; rest %= unit, unit /= 10)
+        whs_buf_append_char(buf, (char)('0' + rest / unit));
+}
+
 void
 whs_subscription_append_delivery(struct whs_buf *buf,
                                  const struct whs_subscription *subscription)
@@ -289,6 +319,8 @@ whs_subscription_append_delivery(struct whs_buf *buf,
         }
         whs_buf_append_char(buf, '}');
     }
+    if (subscription->rate_micros > 0)
+        append_rate(buf, subscription->rate_micros);
     whs_buf_append_char(buf, '}');
 }
 
@@ -310,7 +342,7 @@ whs_subscription_append_json(struct whs_buf *buf,
     if (subscription->max_retries != WHS_MAX_RETRIES_DEFAULT)
         append_integer(buf, "maxRetries", subscription->max_retries);
     if (subscription->batching.max_notifications > 0 ||
-        subscription->header_count > 0) {
+        subscription->header_count > 0 || subscription->rate_micros > 0) {
         append_name(buf, "delivery");
         whs_subscription_append_delivery(buf, subscription);
     }

@@ -67,17 +67,52 @@ nothing_is_accepted_that_nobody_obeys(void **state)
     expect("[]", "delivery type");
     expect("\"x\"", "delivery type");
     expect("null", "delivery type");
-    expect("{\"ratePerSecond\":5}", "delivery.ratePerSecond unsupported");
-    expect("{\"ratePerSecond\":null}", "delivery.ratePerSecond unsupported");
     expect("{\"ordering\":\"key\"}", "delivery.ordering unknown");
     expect("{\"tls\":{}}", "delivery.tls unknown");
     expect("{\"Batch\":{},\"HEADERS\":{}}",
            "delivery.Batch unknown, delivery.HEADERS unknown");
     expect("{\"\":1,\"__proto__\":{}}",
            "delivery. unknown, delivery.__proto__ unknown");
-    expect("{\"headers\":5,\"batch\":5,\"ratePerSecond\":5,\"x\":5}",
+    expect("{\"headers\":5,\"batch\":5,\"ratePerSecond\":{},\"x\":5}",
            "delivery.headers type, delivery.batch type, "
-           "delivery.ratePerSecond unsupported, delivery.x unknown");
+           "delivery.ratePerSecond type, delivery.x unknown");
+}
+
+static void
+a_rate_is_a_number_in_its_range(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value;
+        uint32_t micros;
+        const char *mistakes;
+    } rows[] = {
+        {"5", 5000000, ""},
+        {"0.01", 10000, ""},
+        {"1000", 1000000000, ""},
+        {"1e3", 1000000000, ""},
+        {"0.016666666666666666", 16667, ""},
+        {"2.5", 2500000, ""},
+        {"0.009", 0, "delivery.ratePerSecond range"},
+        {"1000.1", 0, "delivery.ratePerSecond range"},
+        {"1e200", 0, "delivery.ratePerSecond range"},
+        {"0", 0, "delivery.ratePerSecond range"},
+        {"-0", 0, "delivery.ratePerSecond range"},
+        {"-1", 0, "delivery.ratePerSecond range"},
+        {"null", 0, "delivery.ratePerSecond type"},
+        {"\"5\"", 0, "delivery.ratePerSecond type"},
+        {"true", 0, "delivery.ratePerSecond type"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct whs_delivery_options options;
+        struct whs_buf mistakes = {0};
+        char text[64];
+        snprintf(text, sizeof(text), "{\"ratePerSecond\":%s}", rows[i].value);
+        whs_json_free(read_options(whs_slice_of(text), &options, &mistakes));
+        assert_string_equal(mistakes.ptr, rows[i].mistakes);
+        assert_int_equal(options.rate_micros, rows[i].micros);
+        whs_buf_fini(&mistakes);
+    }
 }
 
 /* --- Batches. -----------------------------------------------------------------------
@@ -379,6 +414,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_accepted_that_nobody_obeys),
+        cmocka_unit_test(a_rate_is_a_number_in_its_range),
         cmocka_unit_test(a_batch_has_limits_with_defaults),
         cmocka_unit_test(a_batch_beyond_its_limits_is_refused),
         cmocka_unit_test(a_header_is_named_by_a_token),

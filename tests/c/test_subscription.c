@@ -147,12 +147,12 @@ all_mistakes_come_at_once(void **state)
         .integrity_key = WHS_SLICE("whsec_!"),
         .has_max_retries = true,
         .max_retries = 101,
-        .delivery = WHS_SLICE("{\"x\":1,\"ratePerSecond\":1}")};
+        .delivery = WHS_SLICE("{\"x\":1,\"ratePerSecond\":0}")};
     expect(&draft, "modificationType enum, notificationUrl scheme, "
                    "notificationMessages forbidden, resource unbound, "
                    "expirationDateTime format, brandCode format, integrityKey format, "
                    "maxRetries range, delivery.x unknown, "
-                   "delivery.ratePerSecond unsupported");
+                   "delivery.ratePerSecond range");
 }
 
 static void

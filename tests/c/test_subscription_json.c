@@ -325,8 +325,13 @@ numbers_are_whole_and_within_their_range(void **state)
         NULL,
         "delivery.batch.maxNotifications range, delivery.batch.lingerMs range, "
         "delivery.batch.maxBytes range");
-    expect_more(",\"delivery\":{\"ratePerSecond\":0.25}", NULL,
-                "delivery.ratePerSecond unsupported");
+    expect_more(",\"delivery\":{\"batch\":{\"maxNotifications\":1.00000000001}}", NULL,
+                "delivery.batch.maxNotifications range");
+    expect_more(",\"delivery\":{\"ratePerSecond\":0.25}", NULL, "");
+    expect_more(",\"delivery\":{\"ratePerSecond\":1e-7}", NULL,
+                "delivery.ratePerSecond range");
+    expect_more(",\"delivery\":{\"ratePerSecond\":-0.25}", NULL,
+                "delivery.ratePerSecond range");
 }
 
 static void

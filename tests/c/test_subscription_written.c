@@ -67,7 +67,8 @@ a_document_is_written_in_one_order_without_the_key(void **state)
          "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\"}",
          "{}"},
         {TEXT("{\"delivery\":{\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"},"
-              "\"batch\":{\"maxNotifications\":7.0}},\"maxRetries\":0,"
+              "\"ratePerSecond\":0.0100,\"batch\":{\"maxNotifications\":7.0}},"
+              "\"maxRetries\":0,"
               "\"integrityKey\":\"CANARY\",\"brandCode\":\"{\\u00e9\\\"{\","
               "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
               "\"resource\":\"tenant/auth0|1/sidedrawer\","
@@ -78,9 +79,24 @@ a_document_is_written_in_one_order_without_the_key(void **state)
          "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
          "\"brandCode\":\"{\xc3\xa9\\\"{\",\"maxRetries\":0,"
          "\"delivery\":{\"batch\":{\"maxNotifications\":7,\"maxBytes\":1048576,"
-         "\"lingerMs\":1000},\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"}}}",
+         "\"lingerMs\":1000},\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"},"
+         "\"ratePerSecond\":0.01}}",
          "{\"batch\":{\"maxNotifications\":7,\"maxBytes\":1048576,\"lingerMs\":1000},"
-         "\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"}}"},
+         "\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"},\"ratePerSecond\":0.01}"},
+        {TEXT(DOCUMENTS_LEAST ",\"delivery\":{\"ratePerSecond\":12.345678}}"),
+         "{\"modificationType\":\"any\",\"connectionType\":\"HTTP\","
+         "\"notificationUrl\":\"https://example.com/hook\","
+         "\"resource\":\"tenant/t1/sidedrawer\","
+         "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
+         "\"delivery\":{\"ratePerSecond\":12.345678}}",
+         "{\"ratePerSecond\":12.345678}"},
+        {TEXT(DOCUMENTS_LEAST ",\"delivery\":{\"ratePerSecond\":1e3}}"),
+         "{\"modificationType\":\"any\",\"connectionType\":\"HTTP\","
+         "\"notificationUrl\":\"https://example.com/hook\","
+         "\"resource\":\"tenant/t1/sidedrawer\","
+         "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
+         "\"delivery\":{\"ratePerSecond\":1000}}",
+         "{\"ratePerSecond\":1000}"},
     };
     for (size_t i = 0; i < LEN(rows); i++) {
         struct whs_subscription *made = parse(rows[i].text);

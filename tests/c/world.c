@@ -66,6 +66,7 @@ make_subscription(const struct world_sub *wanted)
     made->expires_text = copy(block, "9999-01-01T00:00:00Z");
     made->max_retries = wanted->max_retries - 1;
     made->batching = wanted->batching;
+    made->rate_micros = wanted->rate_micros;
     made->headers = wanted->headers;
     made->header_count = wanted->header_count;
     return made;

@@ -20,6 +20,7 @@ struct world_sub {
     int64_t failing_since_ms;
     int64_t created_revision;
     struct whs_batching batching;
+    uint32_t rate_micros;
     const struct whs_header *headers;
     size_t header_count;
 };

@@ -113,6 +113,7 @@ class Subscription:
         dev: bool = False,
         ports: Sequence[int] = (),
         sockets: bool = False,
+        integrity_header: str | None = None,
     ) -> Self: ...
     @classmethod
     def from_json(
@@ -125,6 +126,7 @@ class Subscription:
         dev: bool = False,
         ports: Sequence[int] = (),
         sockets: bool = False,
+        integrity_header: str | None = None,
     ) -> Self:
         """`current`: server-made fields (id, owner, status, createdAt, updatedAt,
         hasIntegrityKey) of the subscription that this document replaces."""

@@ -84,7 +84,11 @@ class Dispatcher:
         self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
         self._store: Store = open_store(url, self.config.store, clock)
         self._store.open()
-        rules = {"dev": dev, "ports": self.config.http.ports}
+        rules = {
+            "dev": dev,
+            "ports": self.config.http.ports,
+            "integrity_header": self.config.signing.integrity_header,
+        }
         self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, rules)
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
         self._publication = Publication(catalog, clock, json)

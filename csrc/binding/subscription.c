@@ -63,7 +63,7 @@ Subscription_dealloc(PyObject *self)
 
 struct arguments {
     struct fields fields;
-    PyObject *catalog, *now, *ports;
+    PyObject *catalog, *now, *ports, *integrity_header;
     int dev, sockets;
 };
 
@@ -85,14 +85,16 @@ parse_arguments(PyObject *args, PyObject *kwargs, struct arguments *a)
                             "dev",
                             "ports",
                             "sockets",
+                            "integrity_header",
                             NULL};
     PyObject **f = a->fields.given;
     return PyArg_ParseTupleAndKeywords(
-        args, kwargs, "|$OOOOOOOOOOOOpOp", names, &f[FIELD_RESOURCE],
+        args, kwargs, "|$OOOOOOOOOOOOpOpO", names, &f[FIELD_RESOURCE],
         &f[FIELD_MODIFICATION_TYPE], &f[FIELD_EXPIRES], &f[FIELD_NOTIFICATION_URL],
         &f[FIELD_NOTIFICATION_MESSAGES], &f[FIELD_CONNECTION_TYPE],
         &f[FIELD_BRAND_CODE], &f[FIELD_INTEGRITY_KEY], &f[FIELD_MAX_RETRIES],
-        &f[FIELD_DELIVERY], &a->catalog, &a->now, &a->dev, &a->ports, &a->sockets);
+        &f[FIELD_DELIVERY], &a->catalog, &a->now, &a->dev, &a->ports, &a->sockets,
+        &a->integrity_header);
 }
 
 static enum whs_key_change
@@ -110,7 +112,8 @@ build(struct state *state, struct arguments *a, PyObject *catalog,
     struct rules rules;
     struct whs_warnings warnings = {0};
     PyObject *self = NULL;
-    if (rules_read(state, &rules, catalog, a->now, a->dev, a->ports, a->sockets) &&
+    if (rules_read(state, &rules, catalog, a->now, a->dev, a->ports, a->sockets,
+                   a->integrity_header) &&
         fields_read(state, &a->fields))
         self = wrap((PyTypeObject *)state->subscription_type,
                     fields_build(state, &a->fields, &rules, &warnings), rules.catalog,
@@ -260,20 +263,22 @@ static PyObject *
 Subscription_from_json(PyObject *class, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"text", "catalog", "now",     "current",
-                            "dev",  "ports",   "sockets", NULL};
+                            "dev",  "ports",   "sockets", "integrity_header",
+                            NULL};
     struct state *state = state_of_type((PyTypeObject *)class);
     PyObject *object, *catalog = NULL, *now = NULL, *current = NULL, *ports = NULL;
+    PyObject *header = NULL;
     PyObject *kept, *self = NULL;
     int dev = 0, sockets = 0;
     struct whs_slice text;
     struct rules rules;
     struct whs_subscription_identity identity;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOpOp", names, &object,
-                                     &catalog, &now, &current, &dev, &ports,
-                                     &sockets) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOpOpO", names, &object,
+                                     &catalog, &now, &current, &dev, &ports, &sockets,
+                                     &header) ||
         !document_slice(state, object, &text) || !(kept = PyList_New(0)))
         return NULL;
-    if (rules_read(state, &rules, catalog, now, dev, ports, sockets) &&
+    if (rules_read(state, &rules, catalog, now, dev, ports, sockets, header) &&
         read_identity(state, current, kept, &identity))
         self = parse(state, text, &rules, &identity);
     rules_fini(&rules);
@@ -594,7 +599,7 @@ static PyMethodDef methods[] = {
     {"from_json", (PyCFunction)(void (*)(void))Subscription_from_json,
      METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      "from_json($type, /, text, *, catalog=None, now=None, current=None, dev=False, "
-     "ports=(), sockets=False)\n--\n\n"
+     "ports=(), sockets=False, integrity_header=None)\n--\n\n"
      "From its JSON document; `current` are the server-made fields of the subscription "
      "that it replaces. Raises ValidationError with every mistake."},
     {"_restore", Subscription_restore, METH_VARARGS | METH_CLASS,
@@ -644,7 +649,7 @@ static PyType_Slot slots[] = {
      "Subscription(*, resource, modification_type, expires, notification_url=None, "
      "notification_messages=None, connection_type=None, brand_code=None, "
      "integrity_key=None, max_retries=None, delivery=None, catalog=None, now=None, "
-     "dev=False, ports=(), sockets=False)\n--\n\n"
+     "dev=False, ports=(), sockets=False, integrity_header=None)\n--\n\n"
      "What a customer asks for: immutable, checked, without identity.\n\n"
      "Raises ValidationError with every mistake at once. Never shows its key."},
     {Py_tp_new, Subscription_new},

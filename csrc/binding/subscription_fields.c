@@ -35,7 +35,7 @@ read_ports(struct rules *rules, PyObject *ports)
 
 bool
 rules_read(struct state *state, struct rules *out, PyObject *catalog, PyObject *now,
-           int dev, PyObject *ports, int sockets)
+           int dev, PyObject *ports, int sockets, PyObject *integrity_header)
 {
     memset(out, 0, sizeof(*out));
     out->core.url.dev = dev != 0;
@@ -45,6 +45,10 @@ rules_read(struct state *state, struct rules *out, PyObject *catalog, PyObject *
     else if (!moment_from(state, now, &out->core.now_ms))
         return false;
     if (!read_ports(out, ports))
+        return false;
+    if (integrity_header &&
+        !optional_text_slice(state, integrity_header, "integrity_header",
+                             &out->core.integrity_header))
         return false;
     out->catalog = catalog_or_default(state, catalog);
     if (!out->catalog)

@@ -18,7 +18,8 @@ struct rules {
 
 /* False with an exception set; rules_fini always. */
 bool rules_read(struct state *state, struct rules *out, PyObject *catalog,
-                PyObject *now, int dev, PyObject *ports, int sockets);
+                PyObject *now, int dev, PyObject *ports, int sockets,
+                PyObject *integrity_header);
 void rules_fini(struct rules *rules);
 
 /* The keyword arguments of Subscription() and replace(), in this order. */

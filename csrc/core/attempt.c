@@ -110,11 +110,14 @@ add_header(struct whs_request *request, struct whs_slice name, struct whs_slice 
     request->headers[request->header_count++] = (struct whs_header){name, value};
 }
 
+/* A subscription may be older than the operator's name for integrityHash: its own
+ * header of that name is not sent. */
 static void
 add_headers(const struct whs_work *work, struct whs_attempt *attempt)
 {
     struct whs_request *request = &attempt->exchange.request;
     const struct whs_subscription *subscription = attempt->sub->subscription;
+    struct whs_slice integrity_header = whs_slice_of(work->config->integrity_header);
     request->header_count = 0;
     add_header(request, WHS_SLICE("Content-Type"), WHS_SLICE("application/json"));
     add_header(request, WHS_SLICE("User-Agent"),
@@ -125,12 +128,13 @@ add_headers(const struct whs_work *work, struct whs_attempt *attempt)
     if (attempt->sub->keys.len > 0) {
         add_header(request, WHS_SLICE("webhook-signature"),
                    whs_slice_of(attempt->signatures.standard));
-        add_header(request, whs_slice_of(work->config->integrity_header),
+        add_header(request, integrity_header,
                    whs_slice_of(attempt->signatures.integrity));
     }
     for (size_t i = 0; i < subscription->header_count; i++)
-        add_header(request, subscription->headers[i].name,
-                   subscription->headers[i].value);
+        if (!whs_slice_equal_nocase(subscription->headers[i].name, integrity_header))
+            add_header(request, subscription->headers[i].name,
+                       subscription->headers[i].value);
 }
 
 /* True when no member may be tried again after this. */

@@ -178,8 +178,8 @@ is_repeated(const struct whs_delivery_options *out, struct whs_slice name)
 }
 
 static void
-read_header(const struct whs_json *node, struct whs_delivery_options *out,
-            struct whs_field_errors *errors)
+read_header(const struct whs_json *node, struct whs_slice integrity_header,
+            struct whs_delivery_options *out, struct whs_field_errors *errors)
 {
     struct whs_slice name = whs_json_key(node);
     char field[FIELD_SIZE];
@@ -189,7 +189,7 @@ read_header(const struct whs_json *node, struct whs_delivery_options *out,
         return;
     }
     snprintf(field, sizeof(field), "delivery.headers.%.*s", (int)name.len, name.ptr);
-    if (is_forbidden(name))
+    if (is_forbidden(name) || whs_slice_equal_nocase(name, integrity_header))
         add(errors, field, "forbidden", "is set by the sender itself");
     else if (is_repeated(out, name))
         add(errors, field, "duplicate", "occurs twice, but for its case");
@@ -205,8 +205,8 @@ read_header(const struct whs_json *node, struct whs_delivery_options *out,
 }
 
 static void
-read_headers(const struct whs_json *node, struct whs_delivery_options *out,
-             struct whs_field_errors *errors)
+read_headers(const struct whs_json *node, struct whs_slice integrity_header,
+             struct whs_delivery_options *out, struct whs_field_errors *errors)
 {
     if (whs_json_type(node) != WHS_JSON_OBJECT) {
         add(errors, "delivery.headers", "type", "must be an object");
@@ -218,7 +218,7 @@ read_headers(const struct whs_json *node, struct whs_delivery_options *out,
             add(errors, "delivery.headers", "range", "must hold at most 50 headers");
             return;
         }
-        read_header(node, out, errors);
+        read_header(node, integrity_header, out, errors);
     }
 }
 
@@ -246,6 +246,7 @@ read_rate(const struct whs_json *node, uint32_t *out, struct whs_field_errors *e
 
 void
 whs_delivery_options_read(const struct whs_json *document,
+                          struct whs_slice integrity_header,
                           struct whs_delivery_options *out,
                           struct whs_field_errors *errors)
 {
@@ -260,7 +261,7 @@ whs_delivery_options_read(const struct whs_json *document,
         if (whs_slice_equal(name, WHS_SLICE("batch")))
             read_batch(node, &out->batching, errors);
         else if (whs_slice_equal(name, WHS_SLICE("headers")))
-            read_headers(node, out, errors);
+            read_headers(node, integrity_header, out, errors);
         else if (whs_slice_equal(name, WHS_SLICE("ratePerSecond")))
             read_rate(node, &out->rate_micros, errors);
         else

@@ -31,8 +31,10 @@ struct whs_delivery_options {
  */
 bool whs_header_name_is_free(struct whs_slice name);
 
-/* Adds every mistake to `errors`; `document` is the parsed object. */
+/* Adds every mistake to `errors`; `document` is the parsed object. `integrity_header`
+ * is no longer free; it may be absent. */
 void whs_delivery_options_read(const struct whs_json *document,
+                               struct whs_slice integrity_header,
                                struct whs_delivery_options *out,
                                struct whs_field_errors *errors);
 

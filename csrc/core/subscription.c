@@ -221,7 +221,8 @@ take_delivery(struct builder *b)
         refuse(b, "delivery", "json", err.message);
         return;
     }
-    whs_delivery_options_read(b->delivery, &b->options, b->errors);
+    whs_delivery_options_read(b->delivery, b->rules->integrity_header, &b->options,
+                              b->errors);
     b->made.batching = b->options.batching;
     b->made.rate_micros = b->options.rate_micros;
     b->made.headers = b->options.headers;

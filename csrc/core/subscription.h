@@ -100,6 +100,9 @@ struct whs_subscription_rules {
     int64_t now_ms;
     /* Socket subscriptions are refused when no socket transport is configured. */
     bool sockets;
+    /* The operator's own name for integrityHash, which no header may have. Absent: it
+     * has no other. */
+    struct whs_slice integrity_header;
 };
 
 /* Advice that is no error: "maxRetries 0: one attempt only". Static texts. */

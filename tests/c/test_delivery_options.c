@@ -42,7 +42,7 @@ read_options(struct whs_slice text, struct whs_delivery_options *options,
     struct whs_field_errors errors = {0};
     if (whs_json_parse(text, &document, &err) != WHS_OK)
         fail_msg("%.*s: %s", (int)text.len, text.ptr, err.message);
-    whs_delivery_options_read(document, options, &errors);
+    whs_delivery_options_read(document, WHS_SLICE("X-Hash"), options, &errors);
     show(&errors, mistakes);
     whs_field_errors_fini(&errors);
     return document;
@@ -334,6 +334,17 @@ headers_that_differ_by_case_are_duplicates(void **state)
 }
 
 static void
+the_operators_name_of_the_hash_is_forbidden_too(void **state)
+{
+    (void)state;
+    expect("{\"headers\":{\"X-Hash\":\"1\"}}", "delivery.headers.X-Hash forbidden");
+    expect("{\"headers\":{\"x-hash\":\"1\"}}", "delivery.headers.x-hash forbidden");
+    expect("{\"headers\":{\"integrityHash\":\"1\"}}",
+           "delivery.headers.integrityHash forbidden");
+    expect("{\"headers\":{\"X-Hashes\":\"1\"}}", "");
+}
+
+static void
 there_are_50_headers_at_most_in_their_order(void **state)
 {
     (void)state;
@@ -376,7 +387,7 @@ a_mistake_never_shows_a_value_and_its_field_is_whole_characters(void **state)
     whs_buf_append(&text, "\":\"CANARY\"}", 11);
     assert_int_equal(whs_json_parse(whs_buf_slice(&text), &document, NULL), WHS_OK);
     struct whs_delivery_options options;
-    whs_delivery_options_read(document, &options, &errors);
+    whs_delivery_options_read(document, WHS_SLICE("X-Hash"), &options, &errors);
     assert_int_equal(errors.len, 7);
     for (size_t i = 0; i < errors.len; i++) {
         assert_null(strstr(errors.items[i].message, "CANARY"));
@@ -400,7 +411,7 @@ without_memory_mistakes_are_not_lost_silently(void **state)
     for (unsigned n = 1; failing_alloc_begin(n); n++) {
         struct whs_field_errors errors = {0};
         struct whs_delivery_options options;
-        whs_delivery_options_read(document, &options, &errors);
+        whs_delivery_options_read(document, WHS_SLICE("X-Hash"), &options, &errors);
         failing_alloc_end();
         assert_int_equal(errors.no_memory, failing_alloc_happened());
         assert_int_equal(errors.len, errors.no_memory ? 2 : 3);
@@ -419,6 +430,7 @@ main(void)
         cmocka_unit_test(a_batch_beyond_its_limits_is_refused),
         cmocka_unit_test(a_header_is_named_by_a_token),
         cmocka_unit_test(what_the_sender_sets_itself_is_forbidden_in_any_case),
+        cmocka_unit_test(the_operators_name_of_the_hash_is_forbidden_too),
         cmocka_unit_test(a_value_is_visible_ascii_with_spaces_and_tabs),
         cmocka_unit_test(headers_that_differ_by_case_are_duplicates),
         cmocka_unit_test(there_are_50_headers_at_most_in_their_order),

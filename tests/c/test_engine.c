@@ -112,6 +112,26 @@ a_subscriptions_own_headers_are_sent(void **state)
 }
 
 static void
+an_own_header_of_the_operators_name_of_the_hash_is_not_sent(void **state)
+{
+    (void)state;
+    static const struct whs_header own[] = {{WHS_SLICE("X-HASH"), WHS_SLICE("mine")},
+                                            {WHS_SLICE("X-Two"), WHS_SLICE("2")}};
+    struct rig rig;
+    rig_init(&rig, name_the_header_otherwise);
+    rig_put(&rig, (struct world_sub){.seq = 1, .headers = own, .header_count = 2});
+    rig_put(&rig, (struct world_sub){
+                      .seq = 2, .key = "k", .headers = own, .header_count = 2});
+    rig_push(&rig, 1, "t1");
+    rig_turn(&rig);
+    for (size_t n = 0; n < 2; n++) {
+        assert_null(strstr(rig_request(&rig, n)->headers, "mine"));
+        assert_header(&rig, n, "X-Two", "2");
+    }
+    rig_fini(&rig);
+}
+
+static void
 a_retry_has_the_same_id_and_its_own_timestamp(void **state)
 {
     (void)state;
@@ -502,6 +522,7 @@ main(void)
         cmocka_unit_test(a_request_carries_the_notification_and_its_id),
         cmocka_unit_test(a_key_signs_the_very_bytes_in_both_ways),
         cmocka_unit_test(a_subscriptions_own_headers_are_sent),
+        cmocka_unit_test(an_own_header_of_the_operators_name_of_the_hash_is_not_sent),
         cmocka_unit_test(a_retry_has_the_same_id_and_its_own_timestamp),
         cmocka_unit_test(a_delivery_that_succeeds_is_reported_once_and_ends_its_event),
         cmocka_unit_test(an_event_is_done_with_the_last_of_its_matches),

@@ -22,6 +22,8 @@ DISTRIBUTION_BUNDLES = (
     "/etc/ssl/ca-bundle.pem",  # openSUSE
     "/etc/ssl/cert.pem",  # Alpine, macOS
 )
+# A notebook's process lives for weeks; the authority's key is gone as soon as it has signed.
+_LOCAL_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +84,4 @@ def local_certificate() -> tuple[bytes, bytes, bytes]:
 
     A dispatcher with ``dev=True`` trusts the authority; nothing else does.
     """
-    return _core.issue_certificate("localhost,127.0.0.1,::1", 1)
+    return _core.issue_certificate("localhost,127.0.0.1,::1", _LOCAL_DAYS)

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -117,6 +117,9 @@ class Receiver:
         self._server.hang_up()
         self._server.server_close()
 
+    def __repr__(self) -> str:
+        return f"<webhooksub.testing.Receiver {self.url()}: {len(self.requests)} requests>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -153,15 +156,24 @@ class _Server(ThreadingHTTPServer):
         with self._receiver._changed:
             self._receiver.connections += 1
         request.settimeout(60)
-        with self._tls.wrap_socket(request, server_side=True) as connection:
-            self._open.add(connection)
-            try:
-                self._answers(connection, client_address, self)
-            finally:
-                self._open.discard(connection)
+        connection = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        with connection, self._while_open(connection):
+            connection.do_handshake()
+            self._answers(connection, client_address, self)
+
+    @contextlib.contextmanager
+    def _while_open(self, connection: socket.socket) -> Iterator[None]:
+        self._open.add(connection)
+        try:
+            # One that comes while they are hung up is seen there or here.
+            if self._receiver._closed.is_set():
+                raise ConnectionAbortedError
+            yield
+        finally:
+            self._open.discard(connection)
 
     def hang_up(self) -> None:
-        """Ends the connections that wait for another request."""
+        """Ends the connections that wait for another request, or for a handshake."""
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

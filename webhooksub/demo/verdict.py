@@ -1,7 +1,7 @@
 """What the files of a run prove: published against received, and the store against both."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ class Verdict:
     seconds: float
     deliveries_per_second: float
     latency_ms: dict[str, int | None]
-    disagreements: tuple[str, ...] = ()  # between the store and the receiver
+    disagreements: tuple[str, ...] = ()  # between what is owed, the store and the receiver
     lost_named: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -84,9 +84,13 @@ def judge(
     """`seconds` is what the deliveries after the first `before` took; `undisturbed`: no
     process died, so that the store knows of every attempt."""
     published = list(read_lines(folder.published))
-    owed = list(expected(rows, read_lines(folder.subscriptions), published))
+    subscriptions = list(read_lines(folder.subscriptions))
+    owed = {notification_id(*pair): pair for pair in expected(rows, subscriptions, published)}
     received = Received.read(read_lines(folder.received))
-    lost = [pair for pair in owed if notification_id(*pair) not in received.accepted]
+    lost = [pair for id_, pair in owed.items() if id_ not in received.accepted]
+    beyond = received.accepted.keys() - owed.keys()
+    if beyond and not undisturbed:
+        beyond = beyond.intersection(_possible(published, subscriptions))
     ends = {"delivered": len(received.accepted)}
     retried = sum(1 for count in received.seen.values() if count > 1)
     if undisturbed:
@@ -104,7 +108,7 @@ def judge(
         seconds=round(seconds, 3),
         deliveries_per_second=round((len(received.accepted) - before) / seconds, 1),
         latency_ms=_percentiles(received.accepted.values()),
-        disagreements=tuple(_disagreements(ends, store)),
+        disagreements=(*_disagreements(ends, store), *_unowed(len(beyond))),
         lost_named=tuple(lost[:NAMED_MAX]),
     )
 
@@ -119,6 +123,22 @@ def _disagreements(ends: Mapping[str, int], store: StoreCounts) -> Iterable[str]
         told = getattr(store, name)
         if told != count:
             yield f"{name}: the store says {told:,}, the receiver {count:,}"
+
+
+def _possible(
+    published: Sequence[dict[str, Any]], subscriptions: Sequence[dict[str, Any]]
+) -> Iterator[str]:
+    """Every id that an acknowledged event can have. What else came after a crash is of an
+    event that was committed and not acknowledged: nobody knows what that one owes."""
+    for event in published:
+        for one in subscriptions:
+            yield notification_id(event["id"], one["id"])
+
+
+def _unowed(count: int) -> Iterable[str]:
+    """Heard by a subscription that must not hear it: as bad as lost."""
+    if count:
+        yield f"delivered: the receiver got {count:,} that nobody is owed"
 
 
 def _latency_ms(line: dict[str, Any]) -> int:

@@ -11,18 +11,31 @@ The body must be the bytes that arrived, before any decoding.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from . import _core
 from .errors import ConfigurationError, VerificationError
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+_Pairs = Iterable[tuple[Any, Any]]
+
+
+@runtime_checkable
+class HeaderItems(Protocol):
+    """A dict, or whatever else a framework keeps headers in; a repeated one stands twice."""
+
+    def items(self) -> _Pairs:
+        """Names and values, str or bytes."""
+
+
+Headers = HeaderItems | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
 
 _STANDARD = ("webhook-id", "webhook-timestamp", "webhook-signature")
 # A batch and its envelope: array, notification, and the deepest data that is published.
 _DEPTH_MAX = 2 + 64
+# Nobody's clock is that wrong; more would leave the core's numbers.
+_TOLERANCE_MAX = 10 * 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ _NAMES = {
     "data": "data",
 }
 _REQUIRED = list(_NAMES.values())[:6]
+_OPTIONAL = ("brand_code", "open_id")
 
 
 class Verifier:
@@ -63,7 +77,8 @@ class Verifier:
     ± `tolerance` seconds; `require_standard` makes them obligatory. `clock` gives seconds
     since the epoch.
 
-    Raises ConfigurationError for a key that is none.
+    Raises ConfigurationError for a key that is none, too many keys, or a tolerance that is no
+    whole number of seconds.
     """
 
     def __init__(
@@ -80,8 +95,12 @@ class Verifier:
             raise ConfigurationError("a Verifier needs at least one key")
         try:
             self._keys = [_core.decode_key(key) for key in given]
+            # The core knows how many it can try: better told here than by the first request.
+            _core.sign(self._keys, "", 0, b"")
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
+        if not isinstance(tolerance, int) or not 0 <= tolerance <= _TOLERANCE_MAX:
+            raise ConfigurationError("tolerance must be a whole number of seconds")
         self._tolerance, self._clock = tolerance, clock
         self._integrity_header = integrity_header.lower()
         self._require_standard = require_standard
@@ -102,7 +121,8 @@ class Verifier:
 
     def _wanted(self, headers: Headers) -> dict[str, str]:
         """The headers that matter, in lower case. Each may occur once."""
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        # By what it has, not what it is: the standard library's headers are no Mapping.
+        pairs: _Pairs = headers.items() if isinstance(headers, HeaderItems) else headers
         found: dict[str, str] = {}
         for name, value in pairs:
             name = name.decode("latin-1") if isinstance(name, bytes) else str(name)
@@ -153,5 +173,8 @@ def _notification(item: Any) -> Notification:
     known = {_NAMES[name]: value for name, value in item.items() if name in _NAMES}
     for name in _REQUIRED:
         if not isinstance(known.get(name), str):
+            raise VerificationError("the body is no notification")
+    for name in _OPTIONAL:
+        if not isinstance(known.get(name), str | None):
             raise VerificationError("the body is no notification")
     return Notification(**known)

@@ -62,6 +62,7 @@ def test_step_2_what_a_transaction_took_back_is_never_sent(
         hooks.publish(PATH, "update", {"kept": False}, connection=connection)
         savepoint.rollback()
         hooks.publish(PATH, "update", {"kept": True}, connection=connection)
+    engine.dispose()
     hooks.flush(timeout=10)
     time.sleep(0.3)
     assert [r.json()["data"] for r in receiver.requests] == [{"kept": True}]

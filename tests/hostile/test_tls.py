@@ -341,7 +341,7 @@ def test_a_handshake_that_does_not_end_has_the_time_to_connect(
     endpoint = serve(behave, plain=True)
     delivery = deliver(make(config={"connect_timeout_ms": 500}), endpoint.url())
     assert delivery.outcome is Outcome.CONNECT_TIMEOUT
-    assert 400 < (delivery.duration_ms or 0) < 1_500
+    assert 400 < (delivery.duration_ms or 0) < 3_000
 
 
 def test_a_chain_of_megabytes_is_refused(

@@ -16,6 +16,8 @@
 #define SECOND INT64_C(1000)
 /* Places for lookups come free by the clock alone: it is looked at so often. */
 #define RESOLVE_LOOK_MS 100
+/* libcurl remembers the address of a name so long. */
+#define ADDRESS_KEPT_MS INT64_C(60000)
 
 const struct whs_curl_config whs_curl_config_default = {
     .connect_timeout_ms = 5 * SECOND,
@@ -35,7 +37,9 @@ struct curl_transport {
     struct whs_trust *trust;
     struct whs_curl_loop loop;
     struct whs_curl_resolves resolves;
-    struct whs_link waiting;        /* transfers, for a place among the lookups */
+    struct whs_curl_names names;
+    /* Transfers, for a place among the lookups; those of each standing. */
+    struct whs_link waiting[WHS_CURL_STANDINGS];
     struct whs_curl_transfer *idle; /* to be used again */
     struct whs_exchange *done;
     struct whs_exchange *done_last;
@@ -92,7 +96,7 @@ static struct whs_curl_transfer *
 create_transfer(struct curl_transport *t)
 {
     struct whs_curl_transfer *transfer =
-        whs_curl_transfer_create(&t->config, &t->loop, &t->resolves);
+        whs_curl_transfer_create(&t->config, &t->loop, &t->resolves, &t->names);
     if (!transfer)
         return NULL;
     if (apply_options(transfer->easy, &t->config) == CURLE_OK &&
@@ -147,10 +151,20 @@ append_done(struct curl_transport *t, struct whs_exchange *exchange)
 }
 
 static void
+note_lookup_failed(struct curl_transport *t, const struct whs_curl_transfer *transfer,
+                   CURLcode code)
+{
+    if (transfer->added && !transfer->found &&
+        (code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_RESOLVE_HOST))
+        whs_curl_names_note_failed(&t->names, transfer->exchange->request.origin);
+}
+
+static void
 finish(struct curl_transport *t, struct whs_curl_transfer *transfer, CURLcode code)
 {
     struct whs_exchange *exchange = transfer->exchange;
     whs_curl_outcome_write(transfer, code);
+    note_lookup_failed(t, transfer, code);
     if (transfer->added)
         remove_from_multi(t, transfer, code == CURLE_OPERATION_TIMEDOUT);
     append_done(t, exchange);
@@ -182,24 +196,84 @@ note_lookup(CURL *easy, int fd)
         transfer->lookup_fd = whs_curl_resolves_copy(fd);
 }
 
-static struct whs_curl_transfer *
-first_waiting(const struct curl_transport *t)
+static void
+admit(struct curl_transport *t, struct whs_curl_transfer *transfer, bool with_place)
 {
-    struct whs_link *link = whs_list_first(&t->waiting);
+    transfer->resolving = with_place;
+    transfer->added = true;
+    if (curl_multi_add_handle(t->loop.multi, transfer->easy) != CURLM_OK)
+        finish(t, transfer, CURLE_FAILED_INIT);
+}
+
+static struct whs_curl_transfer *
+first_waiting(const struct curl_transport *t, size_t standing)
+{
+    struct whs_link *link = whs_list_first(&t->waiting[standing]);
     return link ? WHS_HOLDER(link, struct whs_curl_transfer, link) : NULL;
+}
+
+static bool
+is_any_waiting(const struct curl_transport *t)
+{
+    for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
+        if (first_waiting(t, standing))
+            return true;
+    return false;
+}
+
+static unsigned
+share_of(const struct curl_transport *t, size_t standing)
+{
+    return whs_curl_names_share((enum whs_curl_standing)standing, t->resolves.max);
+}
+
+static bool
+may_admit(struct curl_transport *t)
+{
+    for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
+        if (first_waiting(t, standing) &&
+            whs_curl_resolves_has_room(&t->resolves, share_of(t, standing)))
+            return true;
+    return false;
 }
 
 static void
 admit_waiting(struct curl_transport *t)
 {
     struct whs_curl_transfer *transfer;
-    while ((transfer = first_waiting(t)) && whs_curl_resolves_take(&t->resolves)) {
-        whs_list_remove(&transfer->link);
-        transfer->resolving = true;
-        transfer->added = true;
-        if (curl_multi_add_handle(t->loop.multi, transfer->easy) != CURLM_OK)
-            finish(t, transfer, CURLE_FAILED_INIT);
+    for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
+        while ((transfer = first_waiting(t, standing)) &&
+               whs_curl_resolves_take(&t->resolves, share_of(t, standing))) {
+            whs_list_remove(&transfer->link);
+            admit(t, transfer, true);
+        }
+}
+
+/* Its connection is kept, and if all are busy libcurl still knows the address: it
+ * starts also when no place is free. */
+static bool
+needs_no_lookup(const struct curl_transport *t, const struct whs_request *request)
+{
+    const struct whs_clock *clock = &t->config.clock;
+    int64_t kept_ms = t->config.idle_max_ms;
+    if (kept_ms > ADDRESS_KEPT_MS)
+        kept_ms = ADDRESS_KEPT_MS;
+    return !request->fresh_connection &&
+           whs_curl_names_found_since(&t->names, request->origin,
+                                      clock->mono_ms(clock->ctx) - kept_ms);
+}
+
+static void
+admit_or_wait(struct curl_transport *t, struct whs_curl_transfer *transfer)
+{
+    const struct whs_request *request = &transfer->exchange->request;
+    if (needs_no_lookup(t, request)) {
+        admit(t, transfer, whs_curl_resolves_take(&t->resolves, t->resolves.max));
+        return;
     }
+    enum whs_curl_standing standing = whs_curl_names_judge(&t->names, request->origin);
+    whs_list_append(&t->waiting[standing], &transfer->link);
+    admit_waiting(t);
 }
 
 /* Most need no lookup after all, which shows once libcurl has begun with them: then
@@ -210,7 +284,7 @@ start_waiting(struct curl_transport *t)
     do {
         admit_waiting(t);
         whs_curl_loop_run_timer(&t->loop);
-    } while (first_waiting(t) && whs_curl_resolves_has_room(&t->resolves));
+    } while (may_admit(t));
 }
 
 /* Those that found no place in time. That says nothing about their hosts, which must
@@ -219,15 +293,17 @@ static void
 expire_waiting(struct curl_transport *t)
 {
     const struct whs_clock *clock = &t->config.clock;
-    struct whs_curl_transfer *transfer = first_waiting(t);
-    if (!transfer)
+    struct whs_curl_transfer *transfer;
+    if (!is_any_waiting(t))
         return;
     int64_t oldest_ms = clock->mono_ms(clock->ctx) - t->config.connect_timeout_ms;
-    for (; transfer && transfer->began_ms <= oldest_ms; transfer = first_waiting(t)) {
-        whs_list_remove(&transfer->link);
-        transfer->local_failure = true;
-        finish(t, transfer, CURLE_COULDNT_RESOLVE_HOST);
-    }
+    for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
+        while ((transfer = first_waiting(t, standing)) &&
+               transfer->began_ms <= oldest_ms) {
+            whs_list_remove(&transfer->link);
+            transfer->local_failure = true;
+            finish(t, transfer, CURLE_COULDNT_RESOLVE_HOST);
+        }
 }
 
 /* --- The five verbs. --- */
@@ -247,8 +323,7 @@ start_exchange(struct whs_transport *transport, struct whs_exchange *exchange,
                              code == CURLE_OUT_OF_MEMORY ? WHS_NO_MEMORY : WHS_SYSTEM,
                              "%s", curl_easy_strerror(code));
     }
-    whs_list_append(&t->waiting, &transfer->link);
-    admit_waiting(t);
+    admit_or_wait(t, transfer);
     return WHS_OK;
 }
 
@@ -271,7 +346,7 @@ choose_wait(const struct curl_transport *t, int timeout_ms)
 {
     if (t->done)
         return 0;
-    if (first_waiting(t) && (timeout_ms < 0 || timeout_ms > RESOLVE_LOOK_MS))
+    if (is_any_waiting(t) && (timeout_ms < 0 || timeout_ms > RESOLVE_LOOK_MS))
         return RESOLVE_LOOK_MS;
     return timeout_ms;
 }
@@ -307,6 +382,7 @@ destroy(struct whs_transport *transport)
     }
     whs_curl_loop_fini(&t->loop);
     whs_curl_resolves_fini(&t->resolves);
+    whs_curl_names_fini(&t->names);
     whs_trust_destroy(t->trust);
     whs_free(t);
 }
@@ -374,7 +450,7 @@ set_up(struct curl_transport *t)
     bool loop = whs_curl_loop_init(&t->loop, t->config.clock, note_lookup);
     bool resolves =
         whs_curl_resolves_init(&t->resolves, t->config.resolves_max, t->config.clock);
-    return loop && resolves && set_limits(t);
+    return loop && resolves && whs_curl_names_init(&t->names) && set_limits(t);
 }
 
 enum whs_status
@@ -394,7 +470,8 @@ whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust
     if (!t->config.clock.mono_ms)
         t->config.clock = whs_clock_system;
     t->trust = trust;
-    whs_link_init(&t->waiting);
+    for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
+        whs_link_init(&t->waiting[standing]);
     if (!set_up(t)) {
         int error = errno;
         destroy(&t->base);

@@ -13,7 +13,7 @@ static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct whs_curl_transfer *transfer = ctx;
-    whs_curl_transfer_end_resolving(transfer);
+    whs_curl_transfer_note_found(transfer);
 #ifndef WHS_SABOTAGE_no_opensocket
     /* The first refused address ends the attempt: a name that also points inside is not
      * tried until one of its addresses happens to be allowed. */
@@ -48,7 +48,7 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
 {
     struct whs_curl_transfer *transfer = ctx;
     (void)local_ip, (void)port, (void)local_port;
-    whs_curl_transfer_end_resolving(transfer);
+    whs_curl_transfer_note_found(transfer);
     snprintf(transfer->address, sizeof(transfer->address), "%s", ip ? ip : "");
     transfer->requests++;
 #ifndef WHS_SABOTAGE_no_resend_guard

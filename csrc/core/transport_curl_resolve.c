@@ -98,17 +98,17 @@ whs_curl_resolves_abandon(struct whs_curl_resolves *resolves, int fd)
 /* --- Places. --- */
 
 bool
-whs_curl_resolves_has_room(struct whs_curl_resolves *resolves)
+whs_curl_resolves_has_room(struct whs_curl_resolves *resolves, unsigned share)
 {
-    if (resolves->taken >= resolves->max)
+    if (resolves->taken >= share)
         release_abandoned(resolves);
-    return resolves->taken < resolves->max;
+    return resolves->taken < share;
 }
 
 bool
-whs_curl_resolves_take(struct whs_curl_resolves *resolves)
+whs_curl_resolves_take(struct whs_curl_resolves *resolves, unsigned share)
 {
-    if (!whs_curl_resolves_has_room(resolves))
+    if (!whs_curl_resolves_has_room(resolves, share))
         return false;
     resolves->taken++;
     return true;

@@ -35,9 +35,10 @@ bool whs_curl_resolves_init(struct whs_curl_resolves *resolves, unsigned max,
 /* Waits for the threads of which it can be seen that they run. */
 void whs_curl_resolves_fini(struct whs_curl_resolves *resolves);
 
-bool whs_curl_resolves_has_room(struct whs_curl_resolves *resolves);
-/* False: all places are taken. */
-bool whs_curl_resolves_take(struct whs_curl_resolves *resolves);
+/* Of the first `share` places. */
+bool whs_curl_resolves_has_room(struct whs_curl_resolves *resolves, unsigned share);
+/* False: so many are taken. */
+bool whs_curl_resolves_take(struct whs_curl_resolves *resolves, unsigned share);
 void whs_curl_resolves_put(struct whs_curl_resolves *resolves);
 /* Instead of put: its thread may still be running. Takes `fd`, a copy of what it would
  * have told its result by; negative when there is none. */

@@ -7,7 +7,8 @@
 
 struct whs_curl_transfer *
 whs_curl_transfer_create(const struct whs_curl_config *config,
-                         struct whs_curl_loop *loop, struct whs_curl_resolves *resolves)
+                         struct whs_curl_loop *loop, struct whs_curl_resolves *resolves,
+                         struct whs_curl_names *names)
 {
     struct whs_curl_transfer *transfer = whs_calloc(1, sizeof(*transfer));
     if (!transfer)
@@ -15,6 +16,7 @@ whs_curl_transfer_create(const struct whs_curl_config *config,
     transfer->config = config;
     transfer->loop = loop;
     transfer->resolves = resolves;
+    transfer->names = names;
     whs_link_init(&transfer->link);
     transfer->method = WHS_METHOD_POST;
     transfer->lookup_fd = -1;
@@ -124,11 +126,23 @@ whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
     transfer->read_bytes = 0;
     transfer->requests = 0;
     transfer->resolving = transfer->blocked = transfer->resend_refused = false;
-    transfer->local_failure = false;
+    transfer->found = transfer->local_failure = false;
     transfer->address[0] = '\0';
     exchange->transfer = transfer;
     whs_buf_reset(&exchange->answer.body);
     return CURLE_OK;
+}
+
+void
+whs_curl_transfer_note_found(struct whs_curl_transfer *transfer)
+{
+    const struct whs_clock *clock = &transfer->config->clock;
+    whs_curl_transfer_end_resolving(transfer);
+    if (transfer->found)
+        return;
+    transfer->found = true;
+    whs_curl_names_note_found(transfer->names, transfer->exchange->request.origin,
+                              clock->mono_ms(clock->ctx));
 }
 
 void

@@ -13,12 +13,14 @@
 #include "list.h"
 #include "transport_curl.h"
 #include "transport_curl_loop.h"
+#include "transport_curl_names.h"
 #include "transport_curl_resolve.h"
 
 struct whs_curl_transfer {
-    const struct whs_curl_config *config; /* this and the next two: borrowed */
+    const struct whs_curl_config *config; /* this and the next three: borrowed */
     struct whs_curl_loop *loop;
     struct whs_curl_resolves *resolves;
+    struct whs_curl_names *names;
     struct whs_link link; /* among those that wait, or in no list */
     struct whs_curl_transfer *next_idle;
     struct whs_exchange *exchange; /* NULL: idle */
@@ -35,6 +37,7 @@ struct whs_curl_transfer {
     int requests;   /* that libcurl was about to send */
     bool added;     /* to the multi */
     bool resolving; /* holds a place among the lookups */
+    bool found;     /* its name is known, or a connection was kept */
     int lookup_fd;  /* while it does: a copy of what it is told by, or negative */
     bool blocked;
     bool resend_refused;
@@ -54,13 +57,16 @@ struct whs_curl_transfer {
 /* NULL: no memory. */
 struct whs_curl_transfer *whs_curl_transfer_create(const struct whs_curl_config *config,
                                                    struct whs_curl_loop *loop,
-                                                   struct whs_curl_resolves *resolves);
+                                                   struct whs_curl_resolves *resolves,
+                                                   struct whs_curl_names *names);
 void whs_curl_transfer_destroy(struct whs_curl_transfer *transfer);
 
 /* Puts the request into libcurl's words. Failing leaves the transfer idle. */
 CURLcode whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
                                  struct whs_exchange *exchange);
 /* Its name is known, or a connection was kept: it needs no lookup any more. */
+void whs_curl_transfer_note_found(struct whs_curl_transfer *transfer);
+/* Its lookup has ended, found or not. */
 void whs_curl_transfer_end_resolving(struct whs_curl_transfer *transfer);
 /* It is given up, and its lookup perhaps not at its end. */
 void whs_curl_transfer_abandon_resolving(struct whs_curl_transfer *transfer);

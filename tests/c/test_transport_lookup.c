@@ -21,7 +21,7 @@
 #include "transport_curl.h"
 
 #define CONNECT_TIMEOUT_MS 200
-#define EXCHANGES_MAX 8
+#define EXCHANGES_MAX 16
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -56,6 +56,14 @@ release_lookups(void)
     pthread_mutex_lock(&lock);
     released = true;
     pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void
+hold_lookups(void)
+{
+    pthread_mutex_lock(&lock);
+    released = false;
     pthread_mutex_unlock(&lock);
 }
 
@@ -143,16 +151,30 @@ close_stage(void)
 }
 
 static struct whs_exchange *
-post_to(const char *host)
+begin_post(const char *host)
 {
     struct whs_exchange *exchange = &stage.exchanges[stage.started];
     char *url = stage.urls[stage.started++];
     snprintf(url, sizeof(stage.urls[0]), "https://%s:%u/", host, stage.port);
     exchange->request.method = WHS_METHOD_POST;
     exchange->request.url = whs_slice_of(url);
+    exchange->request.origin = (struct whs_slice){url, strlen(url) - 1};
     exchange->request.body = WHS_SLICE("{}");
+    return exchange;
+}
+
+static void
+start_post(struct whs_exchange *exchange)
+{
     assert_int_equal(stage.transport->verbs->start(stage.transport, exchange, NULL),
                      WHS_OK);
+}
+
+static struct whs_exchange *
+post_to(const char *host)
+{
+    struct whs_exchange *exchange = begin_post(host);
+    start_post(exchange);
     return exchange;
 }
 
@@ -239,6 +261,85 @@ skip_without_pipes(void)
 }
 
 static void
+post_to_each_of(const char *pattern, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char host[16];
+        snprintf(host, sizeof(host), pattern, i);
+        post_to(host);
+    }
+}
+
+/* Until `count` lookups run; nothing may be done meanwhile. */
+static void
+await_lookups(int count)
+{
+    while (read_locked(&running) < count)
+        assert_null(stage.transport->verbs->poll(stage.transport, 0));
+}
+
+static void
+names_never_seen_leave_places_to_those_that_were_found(void **state)
+{
+    (void)state;
+    open_stage(4);
+    /* Its address was found but no connection, and the last attempt wants a new one. */
+    post_to("fast.test");
+    await(1);
+    post_to_each_of("slow%d.test", 4);
+    await_lookups(3);
+    struct whs_exchange *fast = begin_post("fast.test");
+    fast->request.fresh_connection = true;
+    start_post(fast);
+    await_one(fast);
+    assert_int_equal(fast->answer.outcome, WHS_OUTCOME_CONNECT_ERROR);
+    assert_int_equal(read_locked(&running), 3);
+    await(4);
+    release_lookups();
+    close_stage();
+}
+
+static void
+names_that_failed_leave_places_to_those_never_seen(void **state)
+{
+    (void)state;
+    skip_without_pipes();
+    open_stage(4);
+    post_to_each_of("slow%d.test", 3);
+    await(3);
+    release_lookups();
+    post_to("fast.test");
+    await(1);
+    hold_lookups();
+    post_to_each_of("slow%d.test", 3);
+    await_lookups(2);
+    const struct whs_exchange *fast = post_to("never.test");
+    await_one(fast);
+    assert_int_equal(fast->answer.outcome, WHS_OUTCOME_CONNECT_ERROR);
+    assert_int_equal(read_locked(&running), 2);
+    await(3);
+    release_lookups();
+    close_stage();
+}
+
+static void
+a_name_found_lately_needs_no_place(void **state)
+{
+    (void)state;
+    open_stage(1);
+    post_to("fast.test");
+    await(1);
+    post_to("slow.test");
+    await_lookups(1);
+    const struct whs_exchange *fast = post_to("fast.test");
+    await_one(fast);
+    assert_int_equal(fast->answer.outcome, WHS_OUTCOME_CONNECT_ERROR);
+    await(1);
+    release_lookups();
+    close_stage();
+}
+
+static void
 a_place_is_free_again_when_its_lookup_has_ended(void **state)
 {
     (void)state;
@@ -295,6 +396,9 @@ main(void)
         cmocka_unit_test(a_name_that_was_looked_up_is_connected_to),
         cmocka_unit_test(a_lookup_that_hangs_stops_no_other),
         cmocka_unit_test(no_more_names_are_looked_up_at_once_than_there_are_places),
+        cmocka_unit_test(names_never_seen_leave_places_to_those_that_were_found),
+        cmocka_unit_test(names_that_failed_leave_places_to_those_never_seen),
+        cmocka_unit_test(a_name_found_lately_needs_no_place),
         cmocka_unit_test(a_place_is_free_again_when_its_lookup_has_ended),
         cmocka_unit_test(closing_waits_for_lookups_that_nobody_waits_for),
     };

@@ -38,6 +38,51 @@ with Receiver() as receiver:
                       "close": time.monotonic() - at}))
 """
 
+FEW_PLACES = """
+import json, time
+from datetime import timedelta
+from webhooksub import Dispatcher, allow_all
+from webhooksub.testing import Receiver
+
+SETTINGS = {"connect_timeout_ms": 400, "total_timeout_ms": 3_000, "retry_steps_ms": (60_000,),
+            "resolves_max": 4, "spill_after_ms": 60_000, "breaker_failures": 1_000}
+records = "tenant/acme/sidedrawer/s1/record"
+
+def measure(hooks, receiver, action):
+    hooks.publish(records + "/r1", "delete", {})
+    time.sleep(0.2)
+    longest = 0.0
+    for n in range(20):
+        at, before = time.monotonic(), len(receiver.requests)
+        hooks.publish(records + "/r1", action, {"n": n})
+        receiver.wait_for(before + 1)
+        longest = max(longest, time.monotonic() - at)
+    return longest
+
+failing = []
+with Receiver() as known, Receiver() as new:
+    hooks = Dispatcher.in_memory(authorizer=allow_all, dev=True, config=SETTINGS,
+                                 ca_pem=known.ca_pem + new.ca_pem,
+                                 on_operator_event=failing.append)
+    hooks.start()
+    hooks.subscribe(records, "update", known.url("/hook"), expires=timedelta(days=1))
+    hooks.publish(records + "/r1", "update", {})
+    known.wait_for(1)
+    for n in range(10):
+        hooks.subscribe(records, "delete", f"https://slow{n}.example/hook",
+                        expires=timedelta(days=1))
+    reached_lately = measure(hooks, known, "update")
+    # Until each of them has had a place, and its thread has ended.
+    while len(failing) < 10:
+        time.sleep(1)
+        hooks.publish(records + "/r1", "delete", {})
+    time.sleep(1)
+    hooks.subscribe(records, "create", new.url("/hook"), expires=timedelta(days=1))
+    never_seen = measure(hooks, new, "create")
+    hooks.close(grace=0)
+    print(json.dumps({"reached lately": reached_lately, "never seen": never_seen}))
+"""
+
 
 def test_lookups_that_hang_delay_no_other_origin_and_are_bounded(
     preload: Path, tmp_path: Path
@@ -53,3 +98,12 @@ def test_lookups_that_hang_delay_no_other_origin_and_are_bounded(
     assert seen["longest"] < 1.0, "somebody else's name server was waited for"
     assert seen["threads"] < 40
     assert seen["close"] < 8
+
+
+def test_names_that_hang_leave_places_to_others_where_there_are_few(preload: Path) -> None:
+    environment = os.environ | {"LD_PRELOAD": str(preload), "SLOW_MS": "900"}
+    command = [sys.executable, "-c", FEW_PLACES]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for origin, longest in json.loads(done.stdout).items():
+        assert longest < 0.4, f"{origin}: somebody else's name server was waited for"

@@ -20,3 +20,7 @@ bench-tools:
 
 bench: bench-tools $(BENCH_PROGRAMS) ## the figures of bench/README.md (QUICK=1 smoke, WRITE=1 keeps them)
 	@$(BIN)/python bench/run.py --programs $(BUILD) $(BENCH_OPTIONS)
+
+.PHONY: bench-fairness
+bench-fairness: build ## what a dead origin and a failing neighbour cost others (QUICK=1 smoke)
+	@$(BIN)/python bench/fairness.py $(if $(QUICK),--quick)

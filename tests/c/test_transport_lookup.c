@@ -20,7 +20,7 @@
 
 #include "transport_curl.h"
 
-#define CONNECT_TIMEOUT_MS 200
+#define CONNECT_TIMEOUT_MS 500
 #define EXCHANGES_MAX 16
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -199,6 +199,14 @@ await_one(const struct whs_exchange *exchange)
                 return;
 }
 
+/* Until `count` lookups run; nothing may be done meanwhile. */
+static void
+await_lookups(int count)
+{
+    while (read_locked(&running) < count)
+        assert_null(stage.transport->verbs->poll(stage.transport, 0));
+}
+
 /* --- Tests. --- */
 
 static void
@@ -222,6 +230,7 @@ a_lookup_that_hangs_stops_no_other(void **state)
     (void)state;
     open_stage(8);
     const struct whs_exchange *slow = post_to("slow.test");
+    await_lookups(1);
     const struct whs_exchange *fast = post_to("fast.test");
     await_one(fast);
     assert_int_equal(fast->answer.outcome, WHS_OUTCOME_CONNECT_ERROR);
@@ -268,14 +277,6 @@ post_to_each_of(const char *pattern, int count)
         snprintf(host, sizeof(host), pattern, i);
         post_to(host);
     }
-}
-
-/* Until `count` lookups run; nothing may be done meanwhile. */
-static void
-await_lookups(int count)
-{
-    while (read_locked(&running) < count)
-        assert_null(stage.transport->verbs->poll(stage.transport, 0));
 }
 
 static void

@@ -116,7 +116,7 @@ types: build ## mypy, strict; the stub against the extension
 	@$(if $(wildcard tests/typing),$(BIN)/mypy --strict tests/typing)
 	@$(BIN)/stubtest --mypy-config-file pyproject.toml webhooksub._core
 
-docs: build ## links of the documents, and every example run
+docs: build ## check what the documents name, run what they show
 	@$(BIN)/python tools/run_docs.py
 
 format: build ## what lint wants of layout

@@ -1,25 +1,31 @@
 """Checks the documents: ``make docs``.
 
-Links between them lead somewhere, headings included; their Python compiles; a `make` target
-that they name exists; README.md stays within its length. That examples do what they say is
-for the tests.
+Links between them lead somewhere, headings included; a `make` target, a file or a name that
+they give in code exists; each function of the map stands in its file; the pages that should
+fit on few screens do. That what they show runs is for run_docs.py.
 """
 
-import ast
 import re
 import sys
-import textwrap
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-README_LINES_MAX = 150
+MAP = "csrc/README.md"
+LINES_MAX = {"README.md": 150, MAP: 60}
 
+FENCE = re.compile(r"^(?P<in> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=in)```$", re.M | re.S)
 _LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^()\s]+)\)|!\[[^\]]*\]\(([^()\s]+)\)")
-_FENCE = re.compile(r"^(?P<in> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=in)```$", re.M | re.S)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.M)
+_CODE = re.compile(r"`([^`\n]+)`")
 _TARGET = re.compile(r"\bmake ([a-z][a-z-]*(?: [a-z][a-z-]*)*)")
 _RULE = re.compile(r"^([a-z][a-z-]*):.*##", re.M)
+_FILE = re.compile(r"(?<![\w./-])(?:csrc|docs|tools|tests|bench|webhooksub)/[\w.*/-]+")
+_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+_MAP_ROW = re.compile(r"^\|[^|]*\| `([^`]+)`[^|]*\| `(?:struct |enum )?(\w+)` \|$", re.M)
+
+Mistakes = Iterator[tuple[int, str]]
 
 
 def documents(root: Path) -> list[Path]:
@@ -31,15 +37,42 @@ def line_of(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
 
 
+class Repository:
+    """What documents may name."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def targets(self) -> set[str]:
+        files = [self.root / "Makefile", *self.root.glob("*/*.mk"), *self.root.glob("*/*/*.mk")]
+        return {target for f in files if f.exists() for target in _RULE.findall(f.read_text())}
+
+    @cached_property
+    def names(self) -> set[str]:
+        """Every word of the sources, and their own names."""
+        patterns = ("csrc/*/*.[ch]", "webhooksub/**/*.py", "webhooksub/*.pyi", "tests/**/*.py")
+        files = {path for pattern in patterns for path in self.root.glob(pattern)}
+        words = {word for f in files for word in re.findall(r"\w+", f.read_text())}
+        return words | {f.stem for f in files}
+
+
+# --- Rules -----------------------------------------------------------------------------
+
+
 def anchors(text: str) -> set[str]:
     """What a link may name behind ``#``: GitHub's form of each heading."""
-    bare = _FENCE.sub("", text)
+    bare = FENCE.sub("", text)
     headings = (re.sub(r"[`*]", "", found[1]).lower() for found in _HEADING.finditer(bare))
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
-def broken_links(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    prose = _FENCE.sub(lambda found: "\n" * found[0].count("\n"), text)
+def without_blocks(text: str) -> str:
+    return FENCE.sub(lambda found: "\n" * found[0].count("\n"), text)
+
+
+def broken_links(path: Path, text: str) -> Mistakes:
+    prose = without_blocks(text)
     for found in _LINK.finditer(prose):
         link = found[1] or found[2]
         if re.match(r"[a-z]+:", link):
@@ -52,38 +85,55 @@ def broken_links(path: Path, text: str) -> Iterator[tuple[int, str]]:
             yield line_of(prose, found.start()), f"{link}: no such heading"
 
 
-def broken_examples(text: str) -> Iterator[tuple[int, str]]:
-    for found in _FENCE.finditer(text):
-        if found["kind"] in ("python", "py"):
-            try:
-                ast.parse(textwrap.dedent(found["text"]))
-            except SyntaxError as error:
-                line = line_of(text, found.start("text")) + (error.lineno or 1) - 1
-                yield line, f"this is no Python: {error.msg}"
-
-
-def unknown_targets(text: str, known: set[str]) -> Iterator[tuple[int, str]]:
+def unknown_targets(text: str, repository: Repository) -> Mistakes:
     """Only in code: `make sure` is prose."""
     for code in re.finditer(r"```.*?```|`[^`\n]+`", text, re.S):
         for found in _TARGET.finditer(code[0]):
             for target in found[1].split():
-                if target not in known:
+                if target not in repository.targets:
                     place = code.start() + found.start()
                     yield line_of(text, place), f"make {target}: no such target"
 
 
+def lost_files(text: str, repository: Repository) -> Mistakes:
+    prose = without_blocks(text)
+    for code in _CODE.finditer(prose):
+        for found in _FILE.finditer(code[1]):
+            if not any(repository.root.glob(found[0].rstrip("/"))):
+                yield line_of(prose, code.start()), f"{found[0]}: no such file"
+
+
+def lost_names(text: str, repository: Repository) -> Mistakes:
+    """A name with an underscore is ours, and so must be in the sources."""
+    prose = without_blocks(text)
+    for code in _CODE.finditer(prose):
+        for found in _NAME.finditer(code[1]):
+            if found[0] not in repository.names:
+                yield line_of(prose, code.start()), f"{found[0]}: in no source"
+
+
+def lost_functions(text: str, folder: Path) -> Mistakes:
+    """A function begins its line, its type being on the one before."""
+    for row in _MAP_ROW.finditer(text):
+        file, name = folder / row[1], row[2]
+        pattern = rf"^{name}\(" if file.suffix == ".c" and name.islower() else rf"\b{name}\b"
+        if not file.exists() or not re.search(pattern, file.read_text(), re.M):
+            yield line_of(text, row.start()), f"{name} does not stand in {row[1]}"
+
+
 def check(root: Path) -> list[str]:
     """A sentence for each mistake."""
-    makefiles = [root / "Makefile", *root.glob("*/*.mk"), *root.glob("*/*/*.mk")]
-    known = {t for m in makefiles if m.exists() for t in _RULE.findall(m.read_text())}
-    mistakes = []
+    repository, mistakes = Repository(root), []
     for path in documents(root):
-        text = path.read_text(encoding="utf-8")
-        found = [*broken_links(path, text), *broken_examples(text), *unknown_targets(text, known)]
-        name = path.relative_to(root)
+        text, name = path.read_text(encoding="utf-8"), str(path.relative_to(root))
+        found = [*broken_links(path, text), *unknown_targets(text, repository)]
+        found += [*lost_files(text, repository), *lost_names(text, repository)]
+        if name == MAP:
+            found += lost_functions(text, path.parent)
         mistakes += [f"{name}:{line}: {sentence}" for line, sentence in sorted(found)]
-        if name == Path("README.md") and (lines := text.count("\n")) > README_LINES_MAX:
-            mistakes.append(f"{name}: {lines} lines, more than {README_LINES_MAX}")
+        limit = LINES_MAX.get(name)
+        if limit and (lines := text.count("\n")) > limit:
+            mistakes.append(f"{name}: {lines} lines, more than {limit}")
     return mistakes
 
 

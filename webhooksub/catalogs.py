@@ -12,7 +12,7 @@ from typing import Final
 
 from ._core import Catalog
 
-__all__ = ["SIDEDRAWER", "SIDEDRAWER_WIDE", "Catalog"]
+__all__ = ["Catalog", "SIDEDRAWER", "SIDEDRAWER_WIDE"]
 
 _Actions = tuple[str, ...]
 _Rule = tuple[str, _Actions]

@@ -1,4 +1,4 @@
-"""``make docs`` finds a link that leads nowhere, an example that is no Python, a lost target."""
+"""``make docs`` finds a link, target, file, name or function that is not there."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,16 @@ Check = Callable[..., list[str]]
 @pytest.fixture
 def check(tmp_path: Path) -> Check:
     def check_these(text: str, **others: str) -> list[str]:
-        (tmp_path / "docs").mkdir()
+        for folder in ("docs", "csrc/core", "webhooksub"):
+            (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / "csrc/core/id.c").write_text("int\nwhs_id(void)\n{\n    whs_other();\n}\n")
+        (tmp_path / "csrc/core/id.h").write_text("struct whs_name;\n")
+        (tmp_path / "webhooksub/config.py").write_text("poll_ms = 500\n")
         (tmp_path / "Makefile").write_text("test: build ## the tests\n")
         (tmp_path / "README.md").write_text(text)
         for name, content in others.items():
-            (tmp_path / "docs" / f"{name}.md").write_text(content)
+            folder = "csrc" if name == "README" else "docs"
+            (tmp_path / folder / f"{name}.md").write_text(content)
         return check_docs.check(tmp_path)
 
     return check_these
@@ -33,15 +38,6 @@ def test_a_link_that_leads_nowhere_is_found(check: Check, link: str) -> None:
     assert mistake.startswith(f"README.md:3: {link}")
 
 
-def test_an_example_that_is_no_python_is_found(check: Check) -> None:
-    [mistake] = check("# A\n```python\nx = 1\ny = = 2\n```\n")
-    assert mistake.startswith("README.md:4: this is no Python")
-
-
-def test_an_indented_example_compiles_as_it_is_shown(check: Check) -> None:
-    assert check("1. So:\n   ```python\n   x = 1\n   ```\n") == []
-
-
 def test_a_target_that_does_not_exist_is_found(check: Check) -> None:
     [mistake] = check("Run `make test`, make sure, then:\n\n```sh\nmake tset\n```\n")
     assert mistake == "README.md:4: make tset: no such target"
@@ -50,3 +46,27 @@ def test_a_target_that_does_not_exist_is_found(check: Check) -> None:
 def test_a_long_readme_is_found(check: Check) -> None:
     [mistake] = check("a\n" * 151)
     assert mistake == "README.md: 151 lines, more than 150"
+
+
+def test_a_file_that_does_not_exist_is_found(check: Check) -> None:
+    text = "`csrc/core/id.c`, `csrc/core/*.h` and `csrc/core`, but no\n`csrc/core/ids.c`\n"
+    assert check(text) == ["README.md:2: csrc/core/ids.c: no such file"]
+
+
+def test_a_name_that_no_source_has_is_found(check: Check) -> None:
+    text = "`poll_ms=3`, `whs_id`, `whs_<noun>`, `snake`, poll_s\n\n`poll_s`\n"
+    assert check(text) == ["README.md:3: poll_s: in no source"]
+
+
+MAP = "| question | file | function |\n|---|---|---|\n| Where? | `core/{}` | `{}` |\n"
+
+
+@pytest.mark.parametrize(("file", "name"), [("id.c", "whs_id"), ("id.h", "struct whs_name")])
+def test_a_row_of_the_map_that_is_so_is_let_be(check: Check, file: str, name: str) -> None:
+    assert check("# A\n", README=MAP.format(file, name)) == []
+
+
+@pytest.mark.parametrize(("file", "name"), [("id.c", "whs_other"), ("id.h", "whs_id")])
+def test_a_function_that_stands_elsewhere_is_found(check: Check, file: str, name: str) -> None:
+    [mistake] = check("# A\n", README=MAP.format(file, name))
+    assert mistake == f"csrc/README.md:3: {name} does not stand in core/{file}"

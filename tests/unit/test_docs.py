@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import webhooksub
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,17 +17,7 @@ def test_the_table_of_settings_is_current() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_every_block_of_the_documentation_runs_and_every_link_leads_somewhere() -> None:
+def test_the_documents_name_what_exists_and_every_block_runs() -> None:
     done = run_tool("run_docs.py")
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_readme_fits_on_few_screens() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
-
-
-def test_what_is_public_is_said_in_order_and_exists() -> None:
-    names = webhooksub.__all__
-    assert names == sorted(names)
-    assert all(hasattr(webhooksub, name) for name in names)
-    assert set(names) <= set(dir(webhooksub))
+    assert "skipped 0" in done.stdout

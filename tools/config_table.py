@@ -38,14 +38,32 @@ def meanings() -> dict[str, str]:
     return found
 
 
-def default_text(value: object) -> str:
+# The largest unit that leaves a whole number is the one to read.
+_TIMES = ((86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
+_SIZES = ((1024**3, "GiB"), (1024**2, "MiB"))
+
+
+def default_text(name: str, value: object) -> str:
+    """As it would be written, and how a person would say it."""
     if value is None or value == ():
         return "none"
-    if isinstance(value, tuple):
-        return ", ".join(f"{item:,}" if isinstance(item, int) else str(item) for item in value)
     if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:,}" if isinstance(value, int) else str(value)
+        return f"`{str(value).lower()}`"
+    values = value if isinstance(value, tuple) else (value,)
+    written = ",".join(str(item) for item in values)
+    units = _TIMES if name.endswith("_ms") else _SIZES if "_bytes" in name else ()
+    said = ", ".join(_in_unit(item, units) for item in values)
+    return f"`{written}`" + (f" ({said})" if said != written else "")
+
+
+def _in_unit(number: object, units: tuple[tuple[int, str], ...]) -> str:
+    if not isinstance(number, int):
+        return str(number)
+    for size, unit in units:
+        # A day is said as 24 h; from two on, as days.
+        if number >= size * (2 if unit == "days" else 1) and number % size == 0:
+            return f"{number // size} {unit}"
+    return f"{number:,}" if number >= 1_000_000 else str(number)
 
 
 def table() -> str:
@@ -54,12 +72,16 @@ def table() -> str:
         part = getattr(config.Config(), section.name)
         rows += [
             f"\n### {TITLES[section.name]}\n",
-            "| setting | default | meaning |",
-            "|---|---|---|",
+            "| setting | in the environment | default | meaning |",
+            "|---|---|---|---|",
         ]
         for field in dataclasses.fields(part):
-            default = default_text(getattr(part, field.name))
-            rows.append(f"| `{field.name}` | {default} | {comments[field.name]} |")
+            default = default_text(field.name, getattr(part, field.name))
+            variable = config.ENVIRONMENT_PREFIX + field.name.upper()
+            meaning = comments[field.name]
+            if not meaning:
+                sys.exit(f"{SOURCE.name}: {field.name} has no comment that says what it is")
+            rows.append(f"| `{field.name}` | `{variable}` | {default} | {meaning} |")
     return "\n".join(rows) + "\n"
 
 
@@ -68,7 +90,7 @@ def main() -> None:
     head, rest = page.split(BEGIN)
     wanted = head + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1]
     if "--check" in sys.argv:
-        sys.exit(None if page == wanted else "docs/configuration.md is not current: make docs")
+        sys.exit(None if page == wanted else "docs/configuration.md is not current: tools/config_table.py")
     PAGE.write_text(wanted)
 
 

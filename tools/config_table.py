@@ -90,7 +90,8 @@ def main() -> None:
     head, rest = page.split(BEGIN)
     wanted = head + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1]
     if "--check" in sys.argv:
-        sys.exit(None if page == wanted else "docs/configuration.md is not current: tools/config_table.py")
+        stale = "docs/configuration.md is not current: run tools/config_table.py"
+        sys.exit(None if page == wanted else stale)
     PAGE.write_text(wanted)
 
 

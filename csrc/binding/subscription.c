@@ -11,31 +11,16 @@
 #include "crypto.h"
 #include "errors.h"
 #include "subscription_fields.h"
-#include "types.h"
+#include "subscription_object.h"
 
-/* "whsec_" and the base64 of the longest key, with its zero. */
-#define KEY_TEXT_SIZE (6 + 4 * ((WHS_KEY_BYTES_MAX + 2) / 3) + 1)
-
-static struct subscription_object *
-object_of(PyObject *self)
-{
-    return (struct subscription_object *)self;
-}
-
-static const struct whs_subscription *
-value_of(PyObject *self)
-{
-    return object_of(self)->subscription;
-}
-
-/* Takes the subscription's reference (NULL: an exception is set already), and one to
- * `catalog` of its own. */
-static PyObject *
-wrap(PyTypeObject *type, struct whs_subscription *subscription, PyObject *catalog,
-     enum whs_key_change key_change, const struct whs_warnings *warnings)
+PyObject *
+subscription_wrap(struct state *state, struct whs_subscription *subscription,
+                  PyObject *catalog, enum whs_key_change key_change,
+                  const struct whs_warnings *warnings)
 {
     if (!subscription)
         return NULL;
+    PyTypeObject *type = (PyTypeObject *)state->subscription_type;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     PyObject *self = allocate(type, 0);
     if (!self) {
@@ -115,9 +100,9 @@ build(struct state *state, struct arguments *a, PyObject *catalog,
     if (rules_read(state, &rules, catalog, a->now, a->dev, a->ports, a->sockets,
                    a->integrity_header) &&
         fields_read(state, &a->fields))
-        self = wrap((PyTypeObject *)state->subscription_type,
-                    fields_build(state, &a->fields, &rules, &warnings), rules.catalog,
-                    key_change_of(a, otherwise), &warnings);
+        self =
+            subscription_wrap(state, fields_build(state, &a->fields, &rules, &warnings),
+                              rules.catalog, key_change_of(a, otherwise), &warnings);
     rules_fini(&rules);
     fields_fini(&a->fields);
     return self;
@@ -132,9 +117,8 @@ Subscription_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return build(state_of_type(type), &a, a.catalog, WHS_KEY_ABSENT);
 }
 
-/* The draft's only way to take a key is as text. */
-static struct whs_slice
-write_key(struct whs_slice key, char text[KEY_TEXT_SIZE])
+struct whs_slice
+subscription_write_key(struct whs_slice key, char text[KEY_TEXT_SIZE])
 {
     if (!key.ptr)
         return (struct whs_slice){0};
@@ -158,7 +142,7 @@ draft_again(const struct whs_subscription *from, struct whs_buf *delivery,
         .resource = from->resource,
         .expiration_date_time = from->expires_text,
         .brand_code = from->brand_code,
-        .integrity_key = write_key(from->key, key),
+        .integrity_key = subscription_write_key(from->key, key),
         .has_max_retries = from->max_retries != WHS_MAX_RETRIES_DEFAULT,
         .max_retries = from->max_retries,
         .delivery = whs_buf_slice(delivery),
@@ -184,212 +168,6 @@ Subscription_replace(PyObject *self, PyObject *args, PyObject *kwargs)
     return made;
 }
 
-/* --- From its JSON document. --- */
-
-static bool
-document_slice(struct state *state, PyObject *object, struct whs_slice *out)
-{
-    if (PyBytes_Check(object))
-        return bytes_slice(object, "text", out);
-    if (PyUnicode_Check(object))
-        return text_slice(state, object, "", out);
-    PyErr_SetString(PyExc_TypeError, "text must be a str or bytes");
-    return false;
-}
-
-/* A server-made field of `current`, which need not have it; borrowed from `kept`, for
- * the mapping may have made it just now. NULL: it has none, or an exception is set. */
-static PyObject *
-current_field(PyObject *current, const char *name, PyObject *kept)
-{
-    PyObject *value = PyMapping_GetItemString(current, name);
-    if (!value && PyErr_ExceptionMatches(PyExc_KeyError))
-        PyErr_Clear();
-    if (value && PyList_Append(kept, value) < 0)
-        Py_CLEAR(value);
-    Py_XDECREF(value);
-    return value;
-}
-
-static bool
-read_identity(struct state *state, PyObject *current, PyObject *kept,
-              struct whs_subscription_identity *out)
-{
-    *out = (struct whs_subscription_identity){0};
-    if (!current || current == Py_None)
-        return true;
-    const struct {
-        const char *name;
-        struct whs_slice *out;
-    } texts[] = {{"id", &out->id},
-                 {"owner", &out->owner},
-                 {"status", &out->status},
-                 {"createdAt", &out->created_at},
-                 {"updatedAt", &out->updated_at}};
-    out->known = true;
-    PyObject *has_key = current_field(current, "hasIntegrityKey", kept);
-    int has = has_key ? PyObject_IsTrue(has_key) : 0;
-    out->has_integrity_key = has == 1;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (PyErr_Occurred())
-            return false;
-        PyObject *value = current_field(current, texts[i].name, kept);
-        if (value && !optional_text_slice(state, value, texts[i].name, texts[i].out))
-            return false;
-    }
-    return !PyErr_Occurred();
-}
-
-static PyObject *
-parse(struct state *state, struct whs_slice text, const struct rules *rules,
-      const struct whs_subscription_identity *identity)
-{
-    struct whs_subscription *made = NULL;
-    struct whs_field_errors errors = {0};
-    struct whs_warnings warnings = {0};
-    enum whs_key_change key_change = WHS_KEY_ABSENT;
-    enum whs_status status = whs_subscription_parse(text, &rules->core, identity, &made,
-                                                    &key_change, &errors, &warnings);
-    if (status == WHS_INVALID)
-        raise_field_errors(state, &errors);
-    else if (status != WHS_OK)
-        raise_status(state, status, "", NULL);
-    whs_field_errors_fini(&errors);
-    return wrap((PyTypeObject *)state->subscription_type, made, rules->catalog,
-                key_change, &warnings);
-}
-
-static PyObject *
-Subscription_from_json(PyObject *class, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"text", "catalog", "now",     "current",
-                            "dev",  "ports",   "sockets", "integrity_header",
-                            NULL};
-    struct state *state = state_of_type((PyTypeObject *)class);
-    PyObject *object, *catalog = NULL, *now = NULL, *current = NULL, *ports = NULL;
-    PyObject *header = NULL;
-    PyObject *kept, *self = NULL;
-    int dev = 0, sockets = 0;
-    struct whs_slice text;
-    struct rules rules;
-    struct whs_subscription_identity identity;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOpOpO", names, &object,
-                                     &catalog, &now, &current, &dev, &ports, &sockets,
-                                     &header) ||
-        !document_slice(state, object, &text) || !(kept = PyList_New(0)))
-        return NULL;
-    if (rules_read(state, &rules, catalog, now, dev, ports, sockets, header) &&
-        read_identity(state, current, kept, &identity))
-        self = parse(state, text, &rules, &identity);
-    rules_fini(&rules);
-    Py_DECREF(kept);
-    return self;
-}
-
-/* --- From the store. --- */
-
-/* One that was judged before: its date may have passed and its port be closed now. */
-static const struct whs_subscription_rules stored_rules = {
-    .url = {.dev = true},
-    .now_ms = INT64_MIN,
-    .sockets = true,
-};
-
-static PyObject *
-build_restored(struct state *state, const struct whs_subscription_draft *draft,
-               PyObject *catalog)
-{
-    struct whs_subscription_rules rules = stored_rules;
-    struct whs_subscription *made = NULL;
-    struct whs_field_errors errors = {0};
-    struct whs_warnings warnings = {0};
-    rules.catalog = ((struct catalog_object *)catalog)->catalog;
-    enum whs_status status =
-        whs_subscription_build(draft, &rules, &made, &errors, NULL);
-    if (status == WHS_INVALID)
-        raise_field_errors(state, &errors);
-    else if (status != WHS_OK)
-        raise_status(state, status, "", NULL);
-    whs_field_errors_fini(&errors);
-    return wrap((PyTypeObject *)state->subscription_type, made, catalog, WHS_KEY_ABSENT,
-                &warnings);
-}
-
-static PyObject *
-Subscription_restore(PyObject *class, PyObject *args)
-{
-    struct state *state = state_of_type((PyTypeObject *)class);
-    PyObject *resource, *url, *event, *expires, *brand, *retries, *options, *key,
-        *catalog, *self = NULL;
-    int action, channel;
-    struct whs_subscription_draft draft = {0};
-    struct whs_slice key_bytes;
-    char key_text[KEY_TEXT_SIZE];
-    if (!PyArg_ParseTuple(args, "(OiiOOOOOOO)O:_restore", &resource, &action, &channel,
-                          &url, &event, &expires, &brand, &retries, &options, &key,
-                          &catalog) ||
-        !check_type(catalog, state->catalog_type, "Catalog") ||
-        !text_slice(state, resource, "resource", &draft.resource) ||
-        !optional_text_slice(state, url, "notificationUrl", &draft.notification_url) ||
-        !optional_text_slice(state, event, "notificationMessages",
-                             &draft.notification_messages) ||
-        !text_slice(state, expires, "expirationDateTime",
-                    &draft.expiration_date_time) ||
-        !optional_text_slice(state, brand, "brandCode", &draft.brand_code) ||
-        !text_slice(state, options, "delivery", &draft.delivery) ||
-        !optional_bytes_slice(key, "integrityKey", &key_bytes))
-        return NULL;
-    if (key_bytes.len > WHS_KEY_BYTES_MAX)
-        return raise_invalid(state, "integrityKey", "size",
-                             "must be at most 256 bytes");
-    draft.modification_type = whs_slice_of(whs_action_name((enum whs_action)action));
-    draft.connection_type =
-        channel == WHS_CHANNEL_SOCKET ? WHS_SLICE("SOCKET") : WHS_SLICE("HTTP");
-    draft.has_max_retries = retries != Py_None;
-    draft.max_retries = draft.has_max_retries ? PyFloat_AsDouble(retries) : 0;
-    draft.integrity_key = write_key(key_bytes, key_text);
-    if (!PyErr_Occurred())
-        self = build_restored(state, &draft, catalog);
-    whs_wipe(key_text, sizeof(key_text));
-    return self;
-}
-
-/* Its columns as _restore takes them, but for the key. */
-static PyObject *
-columns_object(PyObject *self)
-{
-    const struct whs_subscription *s = value_of(self);
-    struct whs_buf options = {0};
-    whs_subscription_append_delivery(&options, s);
-    PyObject *columns = NULL;
-    PyObject *retries = s->max_retries == WHS_MAX_RETRIES_DEFAULT
-                            ? Py_NewRef(Py_None)
-                            : PyLong_FromLong(s->max_retries);
-    if (options.failed)
-        PyErr_NoMemory();
-    else
-        columns = Py_BuildValue(
-            "(NiiNNNNNNO)", text_object(s->resource), (int)s->action, (int)s->channel,
-            text_object(s->url), text_object(s->socket_event),
-            text_object(s->expires_text), text_object(s->brand_code), retries,
-            text_object(whs_buf_slice(&options)), Py_None);
-    whs_buf_fini(&options);
-    return columns;
-}
-
-static PyObject *
-Subscription_reduce(PyObject *self, PyObject *ignored)
-{
-    (void)ignored;
-    PyObject *restore = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "_restore");
-    PyObject *columns = restore ? columns_object(self) : NULL;
-    if (!columns) {
-        Py_XDECREF(restore);
-        return NULL;
-    }
-    return Py_BuildValue("(N(NO))", restore, columns, object_of(self)->catalog);
-}
-
 /* Nobody can change it, so a copy is itself: made by __reduce__ it would lack the key.
  */
 static PyObject *
@@ -410,21 +188,6 @@ Subscription_to_json(PyObject *self, PyObject *ignored)
     PyObject *text = buf.failed ? PyErr_NoMemory() : text_object(whs_buf_slice(&buf));
     whs_buf_fini(&buf);
     return text;
-}
-
-static PyObject *
-Subscription_delivery(PyObject *self, void *closure)
-{
-    (void)closure;
-    struct whs_buf buf = {0};
-    whs_subscription_append_delivery(&buf, value_of(self));
-    PyObject *text = buf.failed ? PyErr_NoMemory() : text_object(whs_buf_slice(&buf));
-    PyObject *made =
-        text ? PyObject_CallFunctionObjArgs(state_of(self)->json_loads, text, NULL)
-             : NULL;
-    Py_XDECREF(text);
-    whs_buf_fini(&buf);
-    return made;
 }
 
 /* A query often holds a token: it is not shown. Before 3.12 a format knows no "%.*s".
@@ -484,114 +247,6 @@ Subscription_hash(PyObject *self)
     return hash;
 }
 
-#define TEXT_PROPERTY(name, field)                                                     \
-    static PyObject *Subscription_##name(PyObject *self, void *closure)                \
-    {                                                                                  \
-        (void)closure;                                                                 \
-        return text_object(value_of(self)->field);                                     \
-    }
-TEXT_PROPERTY(resource, resource)
-TEXT_PROPERTY(root, root)
-TEXT_PROPERTY(notification_url, url)
-TEXT_PROPERTY(notification_messages, socket_event)
-TEXT_PROPERTY(origin, origin)
-TEXT_PROPERTY(expires_text, expires_text)
-TEXT_PROPERTY(brand_code, brand_code)
-
-static PyObject *
-Subscription_modification_type(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyUnicode_FromString(whs_action_name(value_of(self)->action));
-}
-
-static PyObject *
-Subscription_connection_type(PyObject *self, void *closure)
-{
-    (void)closure;
-    bool socket = value_of(self)->channel == WHS_CHANNEL_SOCKET;
-    return PyUnicode_FromString(socket ? "SOCKET" : "HTTP");
-}
-
-static PyObject *
-Subscription_expires(PyObject *self, void *closure)
-{
-    (void)closure;
-    return moment_object(state_of(self), value_of(self)->expires_at_ms);
-}
-
-static PyObject *
-Subscription_expires_at_ms(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyLong_FromLongLong(value_of(self)->expires_at_ms);
-}
-
-static PyObject *
-Subscription_max_retries(PyObject *self, void *closure)
-{
-    (void)closure;
-    int most = value_of(self)->max_retries;
-    if (most == WHS_MAX_RETRIES_DEFAULT)
-        Py_RETURN_NONE;
-    return PyLong_FromLong(most);
-}
-
-static PyObject *
-Subscription_has_integrity_key(PyObject *self, void *closure)
-{
-    (void)closure;
-    return PyBool_FromLong(value_of(self)->key.ptr != NULL);
-}
-
-static PyObject *
-Subscription_key_change(PyObject *self, void *closure)
-{
-    (void)closure;
-    static const char *const words[] = {"absent", "cleared", "set"};
-    return PyUnicode_FromString(words[object_of(self)->key_change]);
-}
-
-static PyObject *
-Subscription_warnings(PyObject *self, void *closure)
-{
-    (void)closure;
-    const struct whs_warnings *warnings = &object_of(self)->warnings;
-    PyObject *tuple = PyTuple_New((Py_ssize_t)warnings->len);
-    for (size_t i = 0; tuple && i < warnings->len; i++) {
-        PyObject *text = PyUnicode_FromString(warnings->items[i]);
-        if (!text || PyTuple_SetItem(tuple, (Py_ssize_t)i, text) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
-/* For the store's secret table, and nobody else. */
-static PyObject *
-Subscription_key(PyObject *self, PyObject *ignored)
-{
-    (void)ignored;
-    struct whs_slice key = value_of(self)->key;
-    if (!key.ptr)
-        Py_RETURN_NONE;
-    return PyBytes_FromStringAndSize(key.ptr, (Py_ssize_t)key.len);
-}
-
-static PyObject *
-Subscription_with_key(PyObject *self, PyObject *key)
-{
-    struct state *state = state_of(self);
-    PyObject *columns = columns_object(self);
-    Py_INCREF(key);
-    if (!columns || PyTuple_SetItem(columns, 9, key) < 0) {
-        Py_XDECREF(columns);
-        return NULL;
-    }
-    PyObject *made = PyObject_CallMethod(state->subscription_type, "_restore", "NO",
-                                         columns, object_of(self)->catalog);
-    return made;
-}
-
 #define KEYWORDS(function)                                                             \
     (PyCFunction)(void (*)(void)) function, METH_VARARGS | METH_KEYWORDS
 
@@ -619,31 +274,6 @@ static PyMethodDef methods[] = {
     {0},
 };
 
-#define PROPERTY(name)                                                                 \
-    {                                                                                  \
-#name, Subscription_##name, NULL, NULL, NULL                                   \
-    }
-
-static PyGetSetDef properties[] = {
-    PROPERTY(resource),
-    PROPERTY(root),
-    PROPERTY(modification_type),
-    PROPERTY(connection_type),
-    PROPERTY(notification_url),
-    PROPERTY(notification_messages),
-    PROPERTY(origin),
-    PROPERTY(expires),
-    PROPERTY(expires_text),
-    PROPERTY(expires_at_ms),
-    PROPERTY(brand_code),
-    PROPERTY(max_retries),
-    PROPERTY(delivery),
-    PROPERTY(has_integrity_key),
-    PROPERTY(key_change),
-    PROPERTY(warnings),
-    {0},
-};
-
 static PyType_Slot slots[] = {
     {Py_tp_doc,
      "Subscription(*, resource, modification_type, expires, notification_url=None, "
@@ -658,7 +288,7 @@ static PyType_Slot slots[] = {
     {Py_tp_hash, Subscription_hash},
     {Py_tp_richcompare, Subscription_richcompare},
     {Py_tp_methods, methods},
-    {Py_tp_getset, properties},
+    {Py_tp_getset, subscription_properties},
     {0, NULL},
 };
 

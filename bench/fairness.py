@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import socket
 import ssl
 import subprocess
@@ -32,7 +33,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from run import plain
+from run import plain, show
 
 from webhooksub import Dispatcher, allow_all
 from webhooksub._core import issue_certificate
@@ -288,13 +289,15 @@ def measure(sizes: Sizes, folder: Path) -> tuple[list[list[str]], bool]:
         for n in range(sizes.rounds):
             alone.append(measure_healthy(there, folder, sizes, None)[0])
             for hangs in (False, True):
-                print(f"round {n + 1} of {sizes.rounds}, hangs {hangs}", file=sys.stderr)
+                show(f"round {n + 1} of {sizes.rounds}: dead, {'hangs' if hangs else 'refuses'}")
                 with dead_port(hangs) as dead:
                     latency, new = measure_healthy(there, folder, sizes, dead)
                 beside.append(latency)
                 first.append(new)
+            show(f"round {n + 1} of {sizes.rounds}: shared host")
             for bad in (False, True):
                 shared[bad].append(measure_shared(there, folder, sizes, bad))
+    show("")
     dead_row, dead_good = compare(f"p99 beside {sizes.waiting:,} for a dead one", alone, beside)
     host_row, host_good = compare("p99 beside 500s on the same host", shared[False], shared[True])
     slowest = max(first)
@@ -321,7 +324,7 @@ def main() -> int:
         sizes = Sizes(args.rounds, sizes.waiting, sizes.per_second, sizes.seconds)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         rows, good = measure(sizes, Path(name))
-    print(plain(rows))
+    print(f"{plain(rows)}\n\nmedians of {sizes.rounds} rounds, load {os.getloadavg()[0]:.1f}")
     return 0 if good else 1
 
 

@@ -8,6 +8,7 @@
         endpoint.wait_for(1)
 """
 
+import atexit
 import contextlib
 import json
 import socket
@@ -76,6 +77,8 @@ class Receiver:
             target=self._server.serve_forever, args=(0.05,), name="webhooksub-receiver", daemon=True
         )
         self._thread.start()
+        # A thread that starts while the interpreter ends may crash it.
+        atexit.register(self.close)
 
     def url(self, path: str = "/") -> str:
         """``https://localhost:PORT/path``."""
@@ -108,9 +111,14 @@ class Receiver:
             return self.requests[:count]
 
     def close(self) -> None:
-        """Ends at once, also answers that are delayed. Twice is fine."""
-        if self._closed.is_set():
+        """Ends at once, also answers that are delayed. Twice is fine.
+
+        At the interpreter's exit it is called by itself. In a forked child it does nothing:
+        the server is the parent's.
+        """
+        if self._closed.is_set() or not self._thread.is_alive():
             return
+        atexit.unregister(self.close)
         self._closed.set()
         self._server.shutdown()
         self._thread.join()

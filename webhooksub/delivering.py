@@ -108,17 +108,21 @@ class DeliveryLoop:
         """Deliveries and events that something is about to happen to.
 
         Counted between two turns, when nothing is on its way from the store to the engine.
-        None: not within `timeout` seconds. 0 also when the loop has ended.
+        Waits to `timeout` seconds for none; then the last count, None: not counted meanwhile.
+        0 also when the loop has ended.
         """
         with self._turned:
             self._asked += 1
             ticket = self._asked
-            answered = self._turned.wait_for(
-                lambda: self._answered >= ticket or not self._thread.is_alive(), timeout
+            self._turned.wait_for(
+                lambda: self._answered >= ticket
+                and self._ready == 0
+                or not self._thread.is_alive(),
+                timeout,
             )
             if not self._thread.is_alive():
                 return 0
-            return self._ready if answered else None
+            return self._ready if self._answered >= ticket else None
 
     @property
     def unresolved(self) -> int:
@@ -159,13 +163,15 @@ class DeliveryLoop:
         self._answer()
 
     def _answer(self) -> None:
+        """Whoever asked is told of none only: more is counted again in the next turn."""
         asked = self._asked
-        if asked == self._answered:
+        if asked == self._answered and self._ready == 0:
             return
         ready = self._count_ready()
         with self._turned:
             self._answered, self._ready = asked, ready
-            self._turned.notify_all()
+            if ready == 0:
+                self._turned.notify_all()
 
     def _count_ready(self) -> int:
         stats = self._engine.stats()

@@ -35,6 +35,9 @@ def prepare_events(
 
     `row_type` is a tuple of (id, root, action code, paths, open_id, data, None, None)."""
 
+def check_url(url: str, *, dev: bool = False, ports: Sequence[int] = ()) -> str:
+    """Its normal form: what may be subscribed. Raises ValidationError (field ``url``)."""
+
 def decode_key(text: str, /) -> bytes:
     """Bytes of an integrityKey. Raises ValidationError without echoing it."""
 
@@ -272,5 +275,18 @@ class Engine:
     def wait_idle(self, timeout_ms: int, /) -> bool: ...
     def close(self, grace_ms: int = 0) -> None:
         """Waits with the GIL released. Twice is fine."""
+    def ask(
+        self,
+        method: Literal["POST", "OPTIONS"],
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes = b"",
+    ) -> tuple[int, int | None, int, str | None, bytes, dict[str, str]]:
+        """One request that is no attempt, by the same thread, guard and transport. Waits with the
+        GIL released.
+
+        Answers (outcome code, http_status, duration_ms, address, first 4 KB of the body, values
+        of Content-Type, WebHook-Allowed-Origin and WebHook-Allowed-Rate by these names, where
+        the answer has them). Raises ValidationError, Closed (also before start())."""
     def stats(self) -> dict[str, int]: ...
     def matcher_bytes(self) -> int: ...

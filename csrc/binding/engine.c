@@ -11,6 +11,7 @@
 
 #include "alloc.h"
 #include "convert.h"
+#include "engine_ask.h"
 #include "engine_events.h"
 #include "engine_options.h"
 #include "errors.h"
@@ -458,6 +459,29 @@ Engine_wait_idle(PyObject *self, PyObject *timeout)
     return PyBool_FromLong(status == WHS_OK);
 }
 
+/* --- What is no attempt. --- */
+
+static PyObject *
+Engine_ask(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    struct state *state = state_of(self);
+    struct question question;
+    struct whs_ask ask;
+    struct whs_error err = {0};
+    enum whs_status status;
+    PyObject *answer = NULL;
+    if (question_read(state, args, kwargs, &question)) {
+        whs_ask_init(&ask, &question.request);
+        Py_BEGIN_ALLOW_THREADS status = whs_engine_ask(engine_of(self), &ask, &err);
+        Py_END_ALLOW_THREADS answer = status == WHS_OK
+                                          ? answer_object(&ask)
+                                          : raise_status(state, status, "url", &err);
+        whs_ask_fini(&ask);
+    }
+    question_fini(&question);
+    return answer;
+}
+
 /* --- Numbers. --- */
 
 static PyObject *
@@ -523,6 +547,9 @@ static PyMethodDef methods[] = {
     {"wake_reports", Engine_wake_reports, METH_NOARGS,
      "wake_reports($self, /)\n--\n\n"},
     {"wait_idle", Engine_wait_idle, METH_O, "wait_idle($self, timeout_ms, /)\n--\n\n"},
+    {"ask", KEYWORDS(Engine_ask),
+     "ask($self, method, url, headers, body=b'')\n--\n\n"
+     "One request that is no attempt. Waits with the GIL released."},
     {"stats", Engine_stats, METH_NOARGS, "stats($self, /)\n--\n\n"},
     {"matcher_bytes", Engine_matcher_bytes, METH_NOARGS,
      "matcher_bytes($self, /)\n--\n\n"},
@@ -567,5 +594,5 @@ bool
 engine_setup(PyObject *module)
 {
     return add_type(module, &spec, &state_of_module(module)->engine_type) &&
-           close_at_exit(module);
+           asking_setup(module) && close_at_exit(module);
 }

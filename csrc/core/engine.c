@@ -388,6 +388,31 @@ whs_engine_push_due(struct whs_engine *engine, struct whs_event *event,
     return status;
 }
 
+static bool
+is_running(struct whs_engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    bool running = engine->started && !engine->closed;
+    pthread_mutex_unlock(&engine->lock);
+    return running;
+}
+
+/* An engine that is closed meanwhile ends the ask, or refuses it. */
+enum whs_status
+whs_engine_ask(struct whs_engine *engine, struct whs_ask *ask, struct whs_error *err)
+{
+    if (whs_engine_forked(engine))
+        return refuse_fork(err);
+    if (!is_running(engine))
+        return whs_error_set(err, WHS_CLOSED, "%s", whs_status_message(WHS_CLOSED));
+    enum whs_status status = whs_asks_put(&engine->loop.asks, ask, err);
+    if (status != WHS_OK)
+        return status;
+    whs_loop_nudge(&engine->loop);
+    whs_asks_wait(&engine->loop.asks, ask);
+    return WHS_OK;
+}
+
 /* --- Reports. --- */
 
 struct whs_report_queue *

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ask.h"
 #include "counters.h"
 #include "engine_config.h"
 #include "event.h"
@@ -89,6 +90,11 @@ WHS_CHECK enum whs_status whs_engine_push_due(struct whs_engine *engine,
 /* No attempt starts after this many ms from now (engine's monotonic clock); the
  * heartbeat moves it on. Never called: no lease. */
 void whs_engine_extend_lease(struct whs_engine *engine, int64_t for_ms);
+
+/* Sends the ask's request and waits for what becomes of it, which is in its answer.
+ * WHS_CLOSED: not started, or closed. Any thread but the engine's. */
+WHS_CHECK enum whs_status whs_engine_ask(struct whs_engine *engine, struct whs_ask *ask,
+                                         struct whs_error *err);
 
 /* --- Reports: the store's thread; see report.h. --- */
 

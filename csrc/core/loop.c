@@ -28,6 +28,7 @@ whs_loop_init(struct whs_loop *loop, const struct whs_engine_config *config,
     if (!whs_work_init(&loop->work, config, matcher, transport))
         return false;
     whs_report_queue_on_room(loop->work.reports, wake_transport, loop);
+    whs_asks_init(&loop->asks);
     atomic_init(&loop->asleep, false);
     atomic_init(&loop->close_at_ms, INT64_MAX);
     atomic_init(&loop->ended, false);
@@ -48,6 +49,7 @@ whs_loop_fini(struct whs_loop *loop)
         loop->taken = next;
     }
     whs_work_fini(&loop->work);
+    whs_asks_fini(&loop->asks);
     pthread_cond_destroy(&loop->idle);
     pthread_mutex_destroy(&loop->lock);
 }
@@ -163,7 +165,11 @@ wait_and_conclude(struct whs_loop *loop, int timeout_ms)
     whs_work_tick(work);
     while (done) {
         struct whs_exchange *next = done->next_done;
-        whs_conclude(work, whs_attempt_of(done));
+        struct whs_ask *ask = whs_ask_of(done);
+        if (ask)
+            whs_asks_end(&loop->asks, ask);
+        else
+            whs_conclude(work, whs_attempt_of(done));
         done = next;
     }
 }
@@ -192,7 +198,8 @@ has_news(struct whs_loop *loop)
     bool pushed =
         !is_breathing(work) && (loop->taken || !whs_queue_is_empty(&work->queue));
     bool asked = atomic_exchange(&loop->asked, false);
-    return (closing && !work->closing) || lease || pushed || asked;
+    return (closing && !work->closing) || lease || pushed || asked ||
+           whs_asks_has_news(&loop->asks);
 }
 
 static int
@@ -262,6 +269,7 @@ begin_turn(struct whs_loop *loop)
     take_in(loop);
     if (!work->closing)
         return;
+    whs_asks_close(&loop->asks, work->transport);
     whs_leave_all(work, WHS_OUTCOME_SPILLED);
     if (work->mono_ms >= atomic_load(&loop->close_at_ms))
         give_up(loop);
@@ -295,6 +303,7 @@ whs_loop_turn(struct whs_loop *loop, int timeout_ms)
     begin_turn(loop);
     whs_spill_sweep(work);
     whs_start_all(work);
+    whs_asks_start(&loop->asks, work->transport);
     whs_spill_report(work);
     end_turn(loop);
     if (has_ended(loop)) {

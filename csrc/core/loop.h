@@ -13,10 +13,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "ask.h"
 #include "work.h"
 
 struct whs_loop {
     struct whs_work work;
+    struct whs_asks asks;
     struct whs_item *taken; /* from the queue, not yet in lanes */
     /* The thread waits in poll, or is about to: whoever has news wakes it. */
     atomic_bool asleep;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "fields.h"
 #include "outcome.h"
 #include "slice.h"
 #include "status.h"
@@ -28,7 +29,7 @@
 
 enum whs_method { WHS_METHOD_POST = 1, WHS_METHOD_OPTIONS = 2 };
 
-/* Borrowed from the attempt until it is done. */
+/* Borrowed from the attempt, or from who asks, until it is done. */
 struct whs_request {
     enum whs_method method;
     struct whs_slice url; /* zero-terminated */
@@ -53,6 +54,7 @@ struct whs_answer {
 struct whs_exchange {
     struct whs_request request;
     struct whs_answer answer;
+    struct whs_fields *fields; /* to be filled; NULL for an attempt, which wants none */
     void *transfer;
     struct whs_exchange *next_done;
 };

@@ -98,6 +98,8 @@ read_header(char *bytes, size_t size, size_t count, void *ctx)
     bool was_complete = transfer->head.complete;
     if (!whs_head_read(&transfer->head, line, now_ms, config->retry_after_max_ms))
         return 0;
+    if (transfer->exchange->fields && !was_complete)
+        whs_fields_read(transfer->exchange->fields, line);
     if (transfer->head.complete && !was_complete)
         limit_body(transfer);
     if (transfer->head.ambiguous)

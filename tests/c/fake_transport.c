@@ -42,8 +42,8 @@ join_headers(const struct whs_request *request)
 static void
 copy_request(struct fake_request *to, const struct whs_request *from)
 {
-    assert(from->method == WHS_METHOD_POST);
     assert(from->url.ptr[from->url.len] == '\0');
+    to->method = from->method;
     to->url = strndup(from->url.ptr, from->url.len);
     to->origin = strndup(from->origin.ptr, from->origin.len);
     to->headers = join_headers(from);

@@ -37,6 +37,7 @@ struct fake_answer {
 
 /* One that was started: copies, except `exchange`. */
 struct fake_request {
+    enum whs_method method;
     char *url;
     char *origin;
     char *headers; /* "Name: value\n"… */

@@ -31,6 +31,7 @@ from .events import (
     Outcome,
     SubscriptionInfo,
     SubscriptionStatus,
+    TestResult,
 )
 from .receiver import Notification, Verifier
 from .version import __version__
@@ -63,6 +64,7 @@ __all__ = [
     "Subscription",
     "SubscriptionInfo",
     "SubscriptionStatus",
+    "TestResult",
     "UnknownResource",
     "ValidationError",
     "VerificationError",

@@ -14,11 +14,12 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
-from . import _core, catalogs
+from . import _core, catalogs, trying
 from .authorizer import Authorizer
 from .config import Config
 from .delivering import DeliveryLoop
@@ -33,6 +34,7 @@ from .events import (
     OperatorEvent,
     SubscriptionInfo,
     SubscriptionStatus,
+    TestResult,
 )
 from .feed import SubscriptionFeed
 from .looking import Looking
@@ -84,12 +86,12 @@ class Dispatcher:
         self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
         self._store: Store = open_store(url, self.config.store, clock)
         self._store.open()
-        rules = {
+        self._rules: dict[str, Any] = {
             "dev": dev,
             "ports": self.config.http.ports,
             "integrity_header": self.config.signing.integrity_header,
         }
-        self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, rules)
+        self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, self._rules)
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
         self._publication = Publication(catalog, clock, json)
         self._lock = threading.Lock()
@@ -118,13 +120,7 @@ class Dispatcher:
             self._check_usable()
             if self._loop is not None:
                 return self
-            engine = make_engine(
-                self.catalog,
-                self.config,
-                dev=self.dev,
-                spill=self._store.durable,
-                ca_pem=self._ca_pem,
-            )
+            engine = self._make_engine(spill=self._store.durable)
             feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock)
             loop = DeliveryLoop(
                 self._store, engine, feed, self.config, self._clock, self._authorizer, self._tell
@@ -257,6 +253,22 @@ class Dispatcher:
     def subscriptions(self, *, actor: Any = None, **filters: Any) -> list[SubscriptionInfo]:
         """Those that `actor` may see; by resource, status, owner, brand_code, after, limit."""
         return self._subscriptions.list(actor, **filters)
+
+    def send_test(self, url_or_subscription_id: str, *, actor: Any = None) -> TestResult:
+        """POSTs a test notification (``data: {"test": true}``), which is no event, and waits.
+
+        A subscription's is signed with its key, `actor` must be one that may change it. A URL
+        has no owner to ask for: let only those send to one who may subscribe anywhere. Works
+        without :meth:`start`. Raises ValidationError, NotFound, ConfigurationError, Closed.
+        """
+        self._check_usable()
+        target = url_or_subscription_id
+        if "://" in target:
+            recipient = trying.Recipient(_core.check_url(target, **self._rules))
+        else:
+            recipient = self._subscriptions.recipient(target, actor)
+        with self._asking_engine() as engine:
+            return trying.send(engine, recipient, self.config.signing, self._clock())
 
     def _set_status(self, id_: str, actor: Any, status: SubscriptionStatus) -> SubscriptionInfo:
         self._check_usable()
@@ -447,6 +459,24 @@ class Dispatcher:
         return await asyncio.to_thread(self.flush, timeout)
 
     # --- inside ----------------------------------------------------------------------
+
+    def _make_engine(self, *, spill: bool) -> _core.Engine:
+        return make_engine(
+            self.catalog, self.config, dev=self.dev, spill=spill, ca_pem=self._ca_pem
+        )
+
+    @contextmanager
+    def _asking_engine(self) -> Iterator[_core.Engine]:
+        """The one that delivers; for a publisher one of its own, for the moment."""
+        if self._engine is not None:
+            yield self._engine
+            return
+        engine = self._make_engine(spill=False)
+        engine.start()
+        try:
+            yield engine
+        finally:
+            engine.close()
 
     def _tell(self, event: OperatorEvent) -> None:
         log.warning("%s: %s", event.kind, event.message)

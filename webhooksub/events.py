@@ -7,7 +7,7 @@ the C core: append only.
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 from ._core import Subscription
 
@@ -132,6 +132,26 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class TestResult:
+    """How an endpoint took a test notification. The fields are for the operator.
+
+    ``public`` is for the tenant, whom more would show what is where behind our firewall.
+    """
+
+    outcome: Outcome
+    http_status: int | None
+    duration_ms: int
+    address: str | None
+
+    @property
+    def public(self) -> Literal["delivered", "refused", "unreachable"]:
+        """``refused``: an HTTP answer that is no 2xx; ``unreachable``: everything else."""
+        if self.outcome is Outcome.SUCCESS:
+            return "delivered"
+        return "unreachable" if self.http_status is None else "refused"
+
+
+@dataclass(frozen=True, slots=True)
 class FlushResult:
     """What happened since the flush before (or the start), and what is left.
 
@@ -185,3 +205,8 @@ def from_ms(ms: int) -> datetime:
 def to_ms(moment: datetime) -> int:
     """An aware datetime as UTC milliseconds, cut to whole ones."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def format_moment(moment: datetime) -> str:
+    """``2029-07-07T17:40:40.000Z``."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,9 +12,10 @@ from typing import Any
 from . import _core
 from .authorizer import All, Authorizer, Operation, format_root, parse_root
 from .errors import ConfigurationError, NotFound, UnknownResource, ValidationError
-from .events import Action, SubscriptionInfo, SubscriptionStatus, from_ms
+from .events import Action, SubscriptionInfo, SubscriptionStatus, format_moment, from_ms
 from .feed import restore
 from .store.base import Store, SubscriptionRecord
+from .trying import Recipient
 
 Expires = datetime | timedelta | str
 _CHANNELS = {"HTTP": 1, "SOCKET": 2}
@@ -148,6 +149,14 @@ class Subscriptions:
         """The stored row of one that the actor may see. Raises NotFound."""
         return self._record(id_, actor, "read")
 
+    def recipient(self, id_: str, actor: Any) -> Recipient:
+        """For a test notification. Raises NotFound, ValidationError when it has no URL."""
+        record = self._record(id_, actor, "update")
+        if record.url is None:
+            raise ValidationError.of("notificationUrl", "required", "it has none to send to")
+        value = restore(record, self._catalog)
+        return Recipient(record.url, value, _core.uuid_text(record.id), record.keys)
+
     def visible_roots(self, actor: Any) -> Sequence[str] | None:
         """Roots that the actor may list, as text; None is all."""
         roots = self._authorizer.roots(actor)
@@ -208,11 +217,6 @@ def server_made(info: SubscriptionInfo) -> dict[str, Any]:
         "updatedAt": format_moment(info.updated_at),
         "hasIntegrityKey": info.has_integrity_key,
     }
-
-
-def format_moment(moment: datetime) -> str:
-    """``2029-07-07T17:40:40.000Z``."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def columns(subscription: _core.Subscription) -> dict[str, Any]:

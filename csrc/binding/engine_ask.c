@@ -170,7 +170,7 @@ check_url(PyObject *module, PyObject *args, PyObject *kwargs)
     struct whs_url parsed = {0};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pO", names, &url, &dev, &ports))
         return NULL;
-    if (rules_read(state, &rules, NULL, NULL, dev, ports, 0) &&
+    if (rules_read(state, &rules, NULL, NULL, dev, ports, 0, NULL) &&
         read_url(state, url, &rules.core.url, &parsed))
         text = text_object(parsed.text);
     whs_url_fini(&parsed);

@@ -19,6 +19,7 @@ from ..errors import (
 from ..version import __version__
 from .demo import demo
 from .doctor import doctor
+from .sendtest import send_test
 from .store import migrate, prune, replay, status
 
 _WRONG = (ConfigurationError, NotFound, UnknownResource, ValidationError)
@@ -46,5 +47,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
 
 
-for _command in (demo, migrate, status, replay, prune, doctor):
+for _command in (demo, migrate, status, replay, prune, send_test, doctor):
     main.add_command(_command)

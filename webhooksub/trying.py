@@ -1,0 +1,81 @@
+"""One notification that says it is a test: does this endpoint take it?
+
+It goes the way of every other, by the engine's thread, guard and transport, and leaves no
+event, no delivery and no attempt behind.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _core
+from .config import SigningConfig
+from .events import Action, Outcome, TestResult, format_moment, from_ms
+
+_USER_AGENT = "webhooksub"
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+_PLACE = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A URL, and the subscription that it is of, if any. `keys`: newest first."""
+
+    url: str
+    subscription: _core.Subscription | None = None
+    id: str = _NOBODY
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+def send(
+    engine: _core.Engine, recipient: Recipient, signing: SigningConfig, now_ms: int
+) -> TestResult:
+    """POSTs it in the words of the subscription, signed if that has a key.
+
+    Raises ValidationError, Closed.
+    """
+    subscription = recipient.subscription
+    message = "msg_" + hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
+    body = _body(message, now_ms, subscription, recipient.id)
+    headers = _headers(signing, message, now_ms // 1_000, body, recipient.keys)
+    if subscription is not None:
+        headers += list(subscription.delivery.get("headers", {}).items())
+    outcome, status, ms, address, *_ = engine.ask("POST", recipient.url, headers, body)
+    return TestResult(Outcome(outcome), status, ms, address)
+
+
+def _body(message: str, now_ms: int, subscription: _core.Subscription | None, id_: str) -> bytes:
+    """As of a change of the resource itself; an array where batches are what is sent."""
+    resource = _PLACE if subscription is None else subscription.resource
+    word = "any" if subscription is None else subscription.modification_type
+    notification: dict[str, Any] = {
+        "id": message,
+        "subscriptionId": id_,
+        "resource": resource,
+        "resourcePath": resource,
+        "modificationType": Action.UPDATE.name.lower() if word == "any" else word,
+        "rawTime": format_moment(from_ms(now_ms)),
+    }
+    if subscription is not None and subscription.brand_code is not None:
+        notification["brandCode"] = subscription.brand_code
+    notification["data"] = {"test": True}
+    batch = subscription is not None and "batch" in subscription.delivery
+    document = [notification] if batch else notification
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _headers(
+    signing: SigningConfig, message: str, now_s: int, body: bytes, keys: tuple[bytes, ...]
+) -> list[tuple[str, str]]:
+    headers = [
+        ("Content-Type", "application/json"),
+        ("User-Agent", _USER_AGENT),
+        ("webhook-id", message),
+        ("webhook-timestamp", str(now_s)),
+    ]
+    if keys:
+        encoding = signing.integrity_encoding
+        integrity, standard = _core.sign(keys, message, now_s, body, encoding=encoding)
+        headers += [("webhook-signature", standard), (signing.integrity_header, integrity)]
+    return headers

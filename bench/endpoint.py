@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -134,6 +135,8 @@ def _await(server: "subprocess.Popen[bytes]", port: int, ca: Path) -> None:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C does: nginx must not stay behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with serve() as endpoint:
         print(endpoint.url, endpoint.ca, flush=True)
         signal.pause()

@@ -86,12 +86,12 @@ class Dispatcher:
         self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
         self._store: Store = open_store(url, self.config.store, clock)
         self._store.open()
-        self._rules: dict[str, Any] = {
+        rules: dict[str, Any] = {
             "dev": dev,
             "ports": self.config.http.ports,
             "integrity_header": self.config.signing.integrity_header,
         }
-        self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, self._rules)
+        self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, rules)
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
         self._publication = Publication(catalog, clock, json)
         self._lock = threading.Lock()
@@ -264,7 +264,9 @@ class Dispatcher:
         self._check_usable()
         target = url_or_subscription_id
         if "://" in target:
-            recipient = trying.Recipient(_core.check_url(target, **self._rules))
+            recipient = trying.Recipient(
+                _core.check_url(target, dev=self.dev, ports=self.config.http.ports)
+            )
         else:
             recipient = self._subscriptions.recipient(target, actor)
         with self._asking_engine() as engine:

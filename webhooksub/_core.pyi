@@ -220,8 +220,8 @@ class Engine:
     ``retry_jitter``, ``retry_max_retries``, ``retry_after_max_ms``, ``disable_after_ms``,
     ``disable_on_gone``, ``integrity_header``, ``integrity_encoding``, ``connect_timeout_ms``,
     ``total_timeout_ms``, ``connections_max``, ``connections_idle_max``, ``resolves_max``,
-    ``allow`` (CIDR texts), ``dev``, ``ca_file``, ``ca_dir``, ``ca_pem``, ``spill``. Unknown keys
-    are refused by ConfigurationError, as are wrong values, all at once.
+    ``allow`` (CIDR texts), ``dev``, ``proxy``, ``ca_file``, ``ca_dir``, ``ca_pem``, ``spill``.
+    Unknown keys are refused by ConfigurationError, as are wrong values, all at once.
     """
 
     def __new__(cls, catalog: Catalog, config: Mapping[str, Any]) -> Self: ...

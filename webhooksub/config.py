@@ -7,6 +7,7 @@ mistakes are told at once. Times are milliseconds, sizes bytes.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal, Self
@@ -20,6 +21,8 @@ _NO_SETTINGS = frozenset(("WEBHOOKSUB_DATABASE",))
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
+_PROXY_MAX = 280
+_PROXY = re.compile(r"(?P<proxy>http://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]):(?P<port>[0-9]{1,5}))/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class HttpConfig:
     resolves_max: int = 64  # names looked up at once
     allow: tuple[str, ...] = ()  # CIDRs that the address guard opens
     ports: tuple[int, ...] = ()  # besides 443 and 8443
+    proxy: str | None = None  # http://host:port; in place of the address guard
     ca_bundle: str | None = None  # PEM file or hashed directory
 
 
@@ -198,6 +202,8 @@ def _convert(f: Field[Any], value: Any) -> Any:
         if value not in _CHOICES[name]:
             raise ValueError(f"must be one of {', '.join(_CHOICES[name])}")
         return value
+    if name == "proxy":
+        return _convert_proxy(value)
     kind: type[Any] = type(f.default)
     if f.default is None or kind is str:
         return _convert_text(value, optional=f.default is None)
@@ -224,6 +230,16 @@ def _convert_text(value: Any, *, optional: bool) -> str | None:
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise ValueError("must be a text that is not empty")
     return os.fspath(value)
+
+
+def _convert_proxy(value: Any) -> str | None:
+    """``http://host:port`` and no more: no user, no path, no TLS to the proxy itself."""
+    if value is None:
+        return None
+    found = _PROXY.fullmatch(value.lower()) if isinstance(value, str) else None
+    if found is None or len(value) > _PROXY_MAX or not 0 < int(found["port"]) < 65_536:
+        raise ValueError("must be http://host:port")
+    return found["proxy"]
 
 
 def _convert_bool(value: Any) -> bool:

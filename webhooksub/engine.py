@@ -16,6 +16,7 @@ _HTTP = (
     "connections_idle_max",
     "resolves_max",
     "allow",
+    "proxy",
 )
 
 

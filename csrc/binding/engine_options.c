@@ -241,6 +241,23 @@ read_dev(struct reading *r, PyObject *value)
     return read_flag(value, &r->out->curl.guard.dev);
 }
 
+/* Python's Config has read it; here it only has to fit. */
+static const char *
+read_proxy(struct reading *r, PyObject *value)
+{
+    struct whs_slice text;
+    bool fine = text_slice(r->state, value, "proxy", &text) && text.len > 7 &&
+                text.len < sizeof(r->out->curl.proxy) &&
+                memcmp(text.ptr, "http://", 7) == 0 && !whs_slice_has_control(text);
+    if (!fine) {
+        PyErr_Clear();
+        return "must be http://host:port";
+    }
+    memcpy(r->out->curl.proxy, text.ptr, text.len);
+    r->out->curl.proxy[text.len] = '\0';
+    return NULL;
+}
+
 static const char *
 read_path(PyObject *value, PyObject **out)
 {
@@ -283,6 +300,7 @@ static const struct {
     {"integrity_encoding", read_encoding},
     {"allow", read_allow},
     {"dev", read_dev},
+    {"proxy", read_proxy},
     {"spill", read_spill},
     {"ca_file", read_ca_file},
     {"ca_dir", read_ca_dir},

@@ -70,9 +70,11 @@ apply_options(CURL *easy, const struct whs_curl_config *config)
     WHS_CURL_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
     WHS_CURL_SET(easy, CURLOPT_MAXREDIRS, 0L);
 #endif
-    /* An environment's proxy would hide the address from the guard. */
-    WHS_CURL_SET(easy, CURLOPT_PROXY, "");
-    WHS_CURL_SET(easy, CURLOPT_NOPROXY, "*");
+    /* An environment's proxy would hide the address from the guard. One that is
+     * configured stands in the guard's place, for every host. */
+    WHS_CURL_SET(easy, CURLOPT_PROXY, config->proxy);
+    WHS_CURL_SET(easy, CURLOPT_NOPROXY, config->proxy[0] ? "" : "*");
+    WHS_CURL_SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     WHS_CURL_SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     WHS_CURL_SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     WHS_CURL_SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);

@@ -4,8 +4,9 @@
  * .c file, one table.
  *
  * Promises: at most one POST on the wire for one exchange, redirects never, proxies of
- * the environment never, verification always, no byte to an address that the guard
- * forbids, no answer body beyond its limit, and a slow resolver stops nobody else.
+ * the environment never (only the one that the config names), verification always, no
+ * byte to an address that the guard forbids, no answer body beyond its limit, and a
+ * slow resolver stops nobody else.
  */
 #ifndef WHS_TRANSPORT_CURL_H
 #define WHS_TRANSPORT_CURL_H
@@ -14,6 +15,9 @@
 #include "guard.h"
 #include "tls.h"
 #include "transport.h"
+
+/* "http://host:port", with its zero. */
+#define WHS_PROXY_SIZE 288
 
 struct whs_curl_config {
     int64_t connect_timeout_ms; /* 5,000 */
@@ -24,9 +28,10 @@ struct whs_curl_config {
         connections_idle_max; /* 1,024 kept: fewer than the live origins thrashes */
     int64_t idle_max_ms;      /* 30,000: older ones are not used again */
     int64_t
-        connection_age_max_ms; /* 600,000: bounds how old a checked certificate is */
-    unsigned resolves_max;     /* 64 names looked up at once */
-    struct whs_guard guard;
+        connection_age_max_ms;  /* 600,000: bounds how old a checked certificate is */
+    unsigned resolves_max;      /* 64 names looked up at once */
+    struct whs_guard guard;     /* not asked when there is a proxy: that is the guard */
+    char proxy[WHS_PROXY_SIZE]; /* "": none */
     struct whs_clock clock;
 };
 

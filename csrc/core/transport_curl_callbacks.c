@@ -9,6 +9,13 @@
 
 /* --- Before a byte leaves. --- */
 
+/* With a proxy every connection is to that, and what lies behind it is its to judge. */
+static bool
+has_proxy(const struct whs_curl_transfer *transfer)
+{
+    return transfer->config->proxy[0] != '\0';
+}
+
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -18,7 +25,8 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
     /* The first refused address ends the attempt: a name that also points inside is not
      * tried until one of its addresses happens to be allowed. */
     if (transfer->blocked || purpose != CURLSOCKTYPE_IPCXN ||
-        !whs_guard_allows(&transfer->config->guard, &address->addr)) {
+        !(has_proxy(transfer) ||
+          whs_guard_allows(&transfer->config->guard, &address->addr))) {
         transfer->blocked = true;
         return CURL_SOCKET_BAD;
     }
@@ -49,7 +57,8 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
     struct whs_curl_transfer *transfer = ctx;
     (void)local_ip, (void)port, (void)local_port;
     whs_curl_transfer_note_found(transfer);
-    snprintf(transfer->address, sizeof(transfer->address), "%s", ip ? ip : "");
+    snprintf(transfer->address, sizeof(transfer->address), "%s",
+             ip && !has_proxy(transfer) ? ip : "");
     transfer->requests++;
 #ifndef WHS_SABOTAGE_no_resend_guard
     if (transfer->requests > 1) {
@@ -58,7 +67,7 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
     }
 #endif
 #ifndef WHS_SABOTAGE_no_prereq
-    if (!whs_guard_allows_text(&transfer->config->guard, ip)) {
+    if (!has_proxy(transfer) && !whs_guard_allows_text(&transfer->config->guard, ip)) {
         transfer->blocked = true;
         return CURL_PREREQFUNC_ABORT;
     }

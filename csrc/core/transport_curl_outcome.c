@@ -52,6 +52,18 @@ classify_code(const struct whs_curl_transfer *transfer, CURLcode code)
     }
 }
 
+/* There was no way to the endpoint, which therefore is not to blame: the proxy was not
+ * reached, or answered CONNECT by anything but 2xx. */
+static bool
+is_proxys(const struct whs_curl_transfer *transfer)
+{
+    long code = 0;
+    if (!transfer->config->proxy[0] || transfer->requests > 0)
+        return false;
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &code);
+    return code < 200 || code >= 300;
+}
+
 static enum whs_outcome
 classify(const struct whs_curl_transfer *transfer, CURLcode code)
 {
@@ -63,7 +75,7 @@ classify(const struct whs_curl_transfer *transfer, CURLcode code)
         return whs_head_outcome(&transfer->head);
     if (transfer->head.refused)
         return WHS_OUTCOME_PROTOCOL_ERROR;
-    if (transfer->local_failure)
+    if (transfer->local_failure || is_proxys(transfer))
         return WHS_OUTCOME_LOCAL_ERROR;
     return classify_code(transfer, code);
 }

@@ -52,11 +52,13 @@ close_all(PyObject *module, PyObject *ignored)
 {
     (void)module;
     (void)ignored;
-    Py_BEGIN_ALLOW_THREADS pthread_mutex_lock(&alive_lock);
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&alive_lock);
     for (struct engine_object *e = alive.next; e != &alive; e = e->next)
         whs_engine_close(e->engine, 0);
     pthread_mutex_unlock(&alive_lock);
-    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
 }
 
 /* --- Life. --- */
@@ -126,7 +128,8 @@ Engine_dealloc(PyObject *self)
 {
     if (engine_of(self)) {
         leave_alive(object_of(self));
-        Py_BEGIN_ALLOW_THREADS whs_engine_destroy(engine_of(self));
+        Py_BEGIN_ALLOW_THREADS
+        whs_engine_destroy(engine_of(self));
         Py_END_ALLOW_THREADS
     }
     free_object(self);
@@ -138,9 +141,11 @@ Engine_start(PyObject *self, PyObject *ignored)
     (void)ignored;
     struct whs_error err = {0};
     enum whs_status status;
-    Py_BEGIN_ALLOW_THREADS status = whs_engine_start(engine_of(self), &err);
-    Py_END_ALLOW_THREADS if (status != WHS_OK) return raise_status(state_of(self),
-                                                                   status, NULL, &err);
+    Py_BEGIN_ALLOW_THREADS
+    status = whs_engine_start(engine_of(self), &err);
+    Py_END_ALLOW_THREADS
+    if (status != WHS_OK)
+        return raise_status(state_of(self), status, NULL, &err);
     Py_RETURN_NONE;
 }
 
@@ -151,8 +156,10 @@ Engine_close(PyObject *self, PyObject *args, PyObject *kwargs)
     int grace_ms = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|i", names, &grace_ms))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS whs_engine_close(engine_of(self), grace_ms);
-    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS
+    whs_engine_close(engine_of(self), grace_ms);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
 }
 
 /* --- Subscriptions. --- */
@@ -386,9 +393,12 @@ Engine_take_reports(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     if (whs_engine_forked(engine_of(self)))
         return raise_status(state, WHS_FORKED, NULL, NULL);
-    Py_BEGIN_ALLOW_THREADS reports = whs_report_queue_take(
-        whs_engine_reports(engine_of(self)), (size_t)most, timeout_ms);
-    Py_END_ALLOW_THREADS if (!reports) Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS
+    reports = whs_report_queue_take(whs_engine_reports(engine_of(self)), (size_t)most,
+                                    timeout_ms);
+    Py_END_ALLOW_THREADS
+    if (!reports)
+        Py_RETURN_NONE;
     return reports_object_new(state, object_of(self), reports);
 }
 
@@ -451,11 +461,11 @@ Engine_wait_idle(PyObject *self, PyObject *timeout)
     enum whs_status status;
     if (PyErr_Occurred())
         return NULL;
-    Py_BEGIN_ALLOW_THREADS status = whs_engine_wait_idle(engine_of(self), timeout_ms);
-    Py_END_ALLOW_THREADS if (status != WHS_OK &&
-                             status != WHS_TIMEOUT) return raise_status(state_of(self),
-                                                                        status, NULL,
-                                                                        NULL);
+    Py_BEGIN_ALLOW_THREADS
+    status = whs_engine_wait_idle(engine_of(self), timeout_ms);
+    Py_END_ALLOW_THREADS
+    if (status != WHS_OK && status != WHS_TIMEOUT)
+        return raise_status(state_of(self), status, NULL, NULL);
     return PyBool_FromLong(status == WHS_OK);
 }
 
@@ -472,10 +482,11 @@ Engine_ask(PyObject *self, PyObject *args, PyObject *kwargs)
     PyObject *answer = NULL;
     if (question_read(state, args, kwargs, &question)) {
         whs_ask_init(&ask, &question.request);
-        Py_BEGIN_ALLOW_THREADS status = whs_engine_ask(engine_of(self), &ask, &err);
-        Py_END_ALLOW_THREADS answer = status == WHS_OK
-                                          ? answer_object(&ask)
-                                          : raise_status(state, status, "url", &err);
+        Py_BEGIN_ALLOW_THREADS
+        status = whs_engine_ask(engine_of(self), &ask, &err);
+        Py_END_ALLOW_THREADS
+        answer = status == WHS_OK ? answer_object(&ask)
+                                  : raise_status(state, status, "url", &err);
         whs_ask_fini(&ask);
     }
     question_fini(&question);

@@ -1,7 +1,8 @@
 """What one process has of a store: connections, a writer, perhaps the dispatcher's role.
 
-Made at the first use, ended by close. A forked child inherits none of it: it begins anew
-at its first use, as a publisher, and leaves the parent's connections and lock alone.
+Made at the first use, ended by close. A forked child keeps none of it: it closes its copies
+of the connections, which the parent does not notice, leaves the lock alone, and begins anew at
+its first use, as a publisher. A fork waits for that until no thread is inside SQLite (uses.py).
 """
 
 import os
@@ -14,10 +15,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ..config import StoreConfig
-from ..errors import Closed, ConfigurationError
+from ..errors import Closed, ConfigurationError, Forked
 from . import migrations
 from .lock import DispatcherLock
-from .sqlite import Peek, SqliteFile, keep_for_ever
+from .sqlite import Peek, SqliteFile
 from .transaction import Transaction
 from .writer import Job, Writer
 
@@ -44,12 +45,18 @@ class StoreProcess:
         return self.lock.held
 
     def open(self, *, check: bool = True) -> None:
-        """Connects; makes the schema in an empty store. Raises ConfigurationError, Closed."""
+        """Connects; makes the schema in an empty store. Raises ConfigurationError, Closed,
+        and Forked in a child that cannot be rid of its parent's connections."""
         with self._gate:
             if self._closed:
                 raise Closed("the store is closed")
             if self._open:
                 return
+            if self.file.path in _split:
+                raise Forked(
+                    "this process was forked while its parent was using the store: fork "
+                    "outside of the calls and callbacks of webhooksub"
+                )
             self.file.open()
             try:
                 if check:
@@ -145,10 +152,13 @@ class StoreProcess:
             self.file.close()
             self._open = False
 
-    def forget(self) -> None:
-        """In a forked child, before anything else runs there."""
-        keep_for_ever(self._writer)
-        self.file.forget()
+    def forget(self, *, quiet: bool) -> None:
+        """In a forked child, before anything else runs there. `quiet`: see uses.py."""
+        if not quiet:
+            _split.add(self.file.path)
+        if self._writer is not None:
+            self._writer.forget(quiet=quiet)
+        self.file.forget(quiet=quiet)
         self.lock.forget()
         self.role_is_parents = self.role_is_parents or self.dispatcher is not None
         self.dispatcher = self._writer = None
@@ -157,11 +167,35 @@ class StoreProcess:
 
 
 _processes: "weakref.WeakSet[StoreProcess]" = weakref.WeakSet()
+# Files of which this process has connections of its parent's that it must not close.
+_split: set[str] = set()
 
 
-def _forget_in_child() -> None:
+class _Fork(threading.local):
+    """What the fork of this thread waited for, and whether in vain."""
+
+    quiet: dict[StoreProcess, bool] = {}
+
+
+_fork = _Fork()
+
+
+def _before_fork() -> None:
+    _fork.quiet = {process: process.file.uses.begin_fork() for process in list(_processes)}
+
+
+def _after_in_parent() -> None:
+    waited_for, _fork.quiet = _fork.quiet, {}
+    for process, quiet in waited_for.items():
+        process.file.uses.end_fork(quiet)
+
+
+def _after_in_child() -> None:
+    waited_for, _fork.quiet = _fork.quiet, {}
     for process in list(_processes):
-        process.forget()
+        process.forget(quiet=waited_for.get(process, False))
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
+)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from ..errors import ConfigurationError, StoreUnavailable, WebhooksubError
 from .schema import PREFIX
 from .transaction import Transaction
+from .uses import Uses
 
 # A host's transaction may hold the file for so long; then we say that it did not answer.
 BUSY_TIMEOUT_MS = 10_000
@@ -73,6 +74,7 @@ class SqliteFile:
         self._engine: Engine | None = None
         self._peek_lock = threading.Lock()
         self._peeker: sqlite3.Connection | None = None
+        self.uses = Uses()
 
     # --- life ------------------------------------------------------------------------
 
@@ -80,7 +82,7 @@ class SqliteFile:
         """Makes the file (mode 0600) or checks a host's. Raises ConfigurationError."""
         if sqlite3.sqlite_version_info < _OLDEST:
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer")
-        with translated():
+        with self.uses, translated():
             self._create()
             self._engine = create_engine(
                 f"sqlite:///{self.path}",
@@ -92,15 +94,20 @@ class SqliteFile:
 
     def close(self) -> None:
         """Twice is fine."""
-        with self._peek_lock:
-            self._drop_peeker()
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        with self.uses:
+            with self._peek_lock:
+                self._drop_peeker()
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
 
-    def forget(self) -> None:
-        """In a forked child: leaves the connections to the parent. :meth:`open` makes others."""
-        keep_for_ever((self._engine, self._peeker))
+    def forget(self, *, quiet: bool) -> None:
+        """In a forked child: is rid of what it inherited. :meth:`open` makes others."""
+        self.uses = Uses()
+        if quiet:
+            self.close()
+        else:
+            keep_for_ever((self._engine, self._peeker))
         self._engine = self._peeker = None
         self._peek_lock = threading.Lock()
 
@@ -133,13 +140,13 @@ class SqliteFile:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one moment of the store. Raises StoreUnavailable."""
-        with translated(), self._need_engine().connect() as connection:
+        with self.uses, translated(), self._need_engine().connect() as connection:
             connection.exec_driver_sql("BEGIN")
             yield connection
 
     def peek(self) -> Peek:
         """Raises StoreUnavailable. Five microseconds."""
-        with self._peek_lock, translated():
+        with self.uses, self._peek_lock, translated():
             if self._peeker is None:
                 self._need_engine()
                 self._peeker = sqlite3.connect(
@@ -163,7 +170,7 @@ class SqliteFile:
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
         """One write transaction of the schema, committed unless the body raises."""
-        with translated(), self._need_engine().connect() as connection:
+        with self.uses, translated(), self._need_engine().connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
@@ -264,9 +271,9 @@ def check_wal(raw: Any) -> None:
 
 
 def keep_for_ever(inherited: object) -> None:
-    """In a forked child: lets nothing of it be closed, not even when the child ends.
+    """In a child forked amid a use: lets nothing be closed, not even when the child ends.
 
-    A closing connection would write to the file, and unlock it under the parent's feet.
+    A connection that closes takes back what its transaction wrote: also the parent's.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 

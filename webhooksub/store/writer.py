@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from ..errors import Closed, WebhooksubError
-from .sqlite import FAILURES, SqliteFile, unavailable
+from .sqlite import FAILURES, SqliteFile, keep_for_ever, unavailable
 from .transaction import Transaction
 
 log = logging.getLogger("webhooksub")
@@ -129,15 +129,23 @@ class Writer:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def forget(self, *, quiet: bool) -> None:
+        """In a forked child, which has no such thread: is rid of its connection."""
+        if quiet:
+            self._disconnect()
+        else:
+            keep_for_ever(self._connection)
+
     # --- on its own thread -----------------------------------------------------------
 
     def _run(self) -> None:
         try:
             while jobs := self._gather():
-                self._perform(jobs)
+                with self._database.uses:
+                    self._perform(jobs)
         finally:
-            if self._connection is not None:
-                self._database.disconnect_writer(self._connection)
+            with self._database.uses:
+                self._disconnect()
 
     def _gather(self) -> list[Job]:
         """Everything that waits, at least one job; none at the end."""

@@ -1,0 +1,137 @@
+"""A forked child has a store of its own: what it was told is written stays written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PRELUDE = """
+import os, sqlite3, sys, threading, time, warnings
+warnings.simplefilter("ignore")  # newer Pythons advise against forks beside threads
+from webhooksub import Dispatcher, Forked, allow_all
+
+PATH = "tenant/acme/sidedrawer/s1"
+FILE = sys.argv[1]
+
+def make():
+    return Dispatcher(f"sqlite:///{FILE}", authorizer=allow_all)
+
+def publish(hooks, by):
+    hooks.publish(PATH, "update", {"by": by})
+
+def stored():
+    # From a process that never saw the file: SQLite's locks are the process'.
+    code = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("
+    code += "'select count(*) from webhooksub_event').fetchone()[0])"
+    import subprocess
+    return int(subprocess.check_output([sys.executable, "-c", code, FILE]))
+
+def child(act):
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        act()
+        code = 0
+    except BaseException as error:
+        os.write(2, f"child: {error!r}\\n".encode())
+    finally:
+        os._exit(code)
+
+def ended_well(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+def run(code: str, database: Path) -> str:
+    command = [sys.executable, "-c", PRELUDE + code, str(database)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+ORPHAN = """
+told, tell = os.pipe()
+ready, go = os.pipe()
+
+def parent():
+    hooks = make()
+    publish(hooks, "parent")
+
+    def worker():
+        publish(hooks, "worker")
+        os.write(tell, b"1")
+        os.read(ready, 1)
+        for _ in range(10):
+            publish(hooks, "worker")
+        os.write(tell, b"2")
+
+    child(worker)
+    hooks.close()
+
+assert ended_well(child(parent))
+assert os.read(told, 1) == b"1"
+before = stored()  # whoever comes and goes while the worker lives
+os.write(go, b"1")
+assert os.read(told, 1) == b"2"
+print(before, stored())
+"""
+
+
+def test_what_a_child_was_told_is_written_outlives_its_parent(tmp_path: Path) -> None:
+    assert run(ORPHAN, tmp_path / "hooks.db") == "2 12\n"
+
+
+BUSY = """
+hooks = make()
+publish(hooks, "parent")
+done, written = False, 0
+
+def busy():
+    global written
+    while not done:
+        publish(hooks, "parent")
+        hooks.subscriptions()
+        written += 1
+
+threads = [threading.Thread(target=busy) for _ in range(1)]
+for thread in threads:
+    thread.start()
+children = [ended_well(child(lambda: publish(hooks, "child"))) for _ in range(20)]
+done = True
+for thread in threads:
+    thread.join()
+hooks.close()
+print(all(children), stored() == 1 + written + 20, written > 20)
+"""
+
+
+def test_a_child_of_a_busy_parent_publishes_at_once_and_disturbs_nobody(tmp_path: Path) -> None:
+    assert run(BUSY, tmp_path / "hooks.db") == "True True True\n"
+
+
+MIDST = """
+hooks = make()
+publish(hooks, "parent")
+
+def use():
+    for one in (lambda: hooks, make):  # another dispatcher on the file is no way out
+        try:
+            publish(one(), "child")
+        except Forked as error:
+            print(error)
+    sys.stdout.flush()
+
+with hooks._store._process.reading():
+    assert ended_well(child(use))
+publish(hooks, "parent")
+hooks.close()
+print(stored())
+"""
+
+
+def test_a_child_forked_amid_a_use_of_the_store_is_refused_by_name(tmp_path: Path) -> None:
+    first, second, count = run(MIDST, tmp_path / "hooks.db").splitlines()
+    assert first == second
+    assert "fork" in first
+    assert count == "2"

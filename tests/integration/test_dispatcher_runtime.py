@@ -182,3 +182,32 @@ def test_a_sub_interpreter_is_told_that_it_cannot() -> None:
     if "No module named '_xxsubinterpreters'" in done.stderr:
         pytest.skip("this Python gives no interpreters")
     assert "sub-interpreter" in done.stdout, done.stderr
+
+
+def test_a_child_forked_while_the_parent_writes_finds_the_database_free(
+    make: Make, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    hooks = make().start()
+    subscribe(hooks)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            hooks.publish_many([(PATH, "update", {"by": "parent"})] * 200)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    codes = []
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                hooks.publish(PATH, "update", {"by": "child"})
+                code = 0
+            finally:
+                os._exit(code)
+        codes.append(os.waitpid(child, 0)[1])
+    stop.set()
+    writing.join()
+    assert codes == [0] * 10

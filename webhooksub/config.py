@@ -82,6 +82,8 @@ class HttpConfig:
     allow: tuple[str, ...] = ()  # CIDRs that the address guard opens
     ports: tuple[int, ...] = ()  # besides 443 and 8443
     proxy: str | None = None  # http://host:port; in place of the address guard
+    handshake: Literal["off", "graph", "cloudevents"] = "off"  # asks a URL before it is sent to
+    handshake_origin: str | None = None  # our own DNS name, for cloudevents
     ca_bundle: str | None = None  # PEM file or hashed directory
 
 
@@ -113,7 +115,11 @@ class DispatcherConfig:
 
 
 _TUPLES = {"retry_steps_ms": int, "ports": int, "allow": str}
-_CHOICES = {"integrity_encoding": ("hex", "base64"), "synchronous": ("FULL", "NORMAL")}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "integrity_encoding": ("hex", "base64"),
+    "synchronous": ("FULL", "NORMAL"),
+    "handshake": ("off", "graph", "cloudevents"),
+}
 _ZERO_ALLOWED = {
     "retry_jitter",
     "retry_max_retries",

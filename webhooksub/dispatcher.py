@@ -37,6 +37,7 @@ from .events import (
     TestResult,
 )
 from .feed import SubscriptionFeed
+from .handshake import Handshake
 from .looking import Looking
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .store import open_store
@@ -84,6 +85,7 @@ class Dispatcher:
         self.catalog, self.dev = catalog, dev
         self._authorizer, self._clock = authorizer, clock
         self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
+        self._handshake = Handshake(self.config.http)
         self._store: Store = open_store(url, self.config.store, clock)
         self._store.open()
         rules: dict[str, Any] = {
@@ -91,7 +93,9 @@ class Dispatcher:
             "ports": self.config.http.ports,
             "integrity_header": self.config.signing.integrity_header,
         }
-        self._subscriptions = Subscriptions(self._store, catalog, authorizer, clock, rules)
+        self._subscriptions = Subscriptions(
+            self._store, catalog, authorizer, clock, rules, self._handshake
+        )
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
         self._publication = Publication(catalog, clock, json)
         self._lock = threading.Lock()
@@ -277,7 +281,10 @@ class Dispatcher:
         return self._applied(self._subscriptions.set_status(id_, actor, status))
 
     def _applied(self, info: SubscriptionInfo) -> SubscriptionInfo:
-        """Makes a change count at once in this process."""
+        """Makes a change count at once in this process; what is pending is asked first."""
+        if info.status is SubscriptionStatus.PENDING and self._handshake.wanted:
+            with self._asking_engine() as engine:
+                info = self._subscriptions.agree(info, engine)
         if self._feed is not None:
             self._feed.catch_up()
         return info

@@ -11,9 +11,10 @@ from typing import Any
 
 from . import _core
 from .authorizer import All, Authorizer, Operation, format_root, parse_root
-from .errors import ConfigurationError, NotFound, UnknownResource, ValidationError
+from .errors import ConfigurationError, Conflict, NotFound, UnknownResource, ValidationError
 from .events import Action, SubscriptionInfo, SubscriptionStatus, format_moment, from_ms
 from .feed import restore
+from .handshake import WAITING, Handshake
 from .store.base import Store, SubscriptionRecord
 from .trying import Recipient
 
@@ -31,9 +32,11 @@ class Subscriptions:
         authorizer: Authorizer,
         clock: Callable[[], int],
         rules: Mapping[str, Any],
+        handshake: Handshake,
     ) -> None:
         self._store, self._catalog, self._authorizer = store, catalog, authorizer
         self._clock, self._rules = clock, dict(rules)
+        self._handshake = handshake
 
     def build(self, **fields: Any) -> _core.Subscription:
         """A checked value. Raises ValidationError with every mistake at once."""
@@ -62,7 +65,7 @@ class Subscriptions:
         record = self._store.add_subscription(
             id=_core.uuid7(self._clock()),
             owner=self._authorizer.owner_id(actor),
-            status=int(SubscriptionStatus.ACTIVE),
+            **self._first_status(subscription.notification_url),
             keys=() if key is None else (key,),
             **columns(subscription),
         )
@@ -107,8 +110,9 @@ class Subscriptions:
         if subscription.key_change != "absent":
             key = subscription._key()
             keys = () if key is None else (key,)
+        changes = columns(subscription) | self._changed_status(record, subscription)
         changed = self._store.update_subscription(
-            record.id, columns(subscription), keys=keys, expected_rev=revision
+            record.id, changes, keys=keys, expected_rev=revision
         )
         return self.info(changed, subscription.warnings)
 
@@ -125,8 +129,9 @@ class Subscriptions:
         if "integrity_key" in changes:
             key = value._key()
             keys = () if key is None else (key,)
+        written = columns(value) | self._changed_status(record, value)
         changed = self._store.update_subscription(
-            record.id, columns(value), keys=keys, expected_rev=revision
+            record.id, written, keys=keys, expected_rev=revision
         )
         return self.info(changed, value.warnings)
 
@@ -139,7 +144,40 @@ class Subscriptions:
         if status is SubscriptionStatus.ACTIVE:
             restore(record, self._catalog)
             changes["failing_since"] = None
+            changes |= self._first_status(record.url)
         return self.info(self._store.update_subscription(record.id, changes))
+
+    def agree(self, info: SubscriptionInfo, engine: _core.Engine) -> SubscriptionInfo:
+        """Asks the URL of one that is pending, and makes it active when that agrees.
+
+        One that was changed meanwhile stays as it is: its own change asks.
+        """
+        value = info.subscription
+        if value is None or value.notification_url is None:
+            return info
+        why = self._handshake.refusal(engine, value.notification_url)
+        status = SubscriptionStatus.ACTIVE if why is None else SubscriptionStatus.PENDING
+        changes = {"status": int(status), "status_reason": why}
+        id_ = _core.uuid_bytes(info.id)
+        try:
+            record = self._store.update_subscription(id_, changes, expected_rev=info.revision)
+        except (Conflict, NotFound):
+            return info
+        return self.info(record, info.warnings)
+
+    def _first_status(self, url: str | None) -> dict[str, Any]:
+        """Of one that is to be active as soon as its URL agrees."""
+        if self._handshake.wanted and url is not None:
+            return {"status": int(SubscriptionStatus.PENDING), "status_reason": WAITING}
+        return {"status": int(SubscriptionStatus.ACTIVE), "status_reason": None}
+
+    def _changed_status(
+        self, record: SubscriptionRecord, value: _core.Subscription
+    ) -> dict[str, Any]:
+        """Another URL has to agree anew. One that is paused or disabled is asked at resume."""
+        if record.url == value.notification_url or record.status != SubscriptionStatus.ACTIVE:
+            return {}
+        return self._first_status(value.notification_url)
 
     def delete(self, id_: str, actor: Any) -> None:
         """Ends it: nothing starts for it any more. Raises NotFound."""

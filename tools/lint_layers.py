@@ -233,6 +233,55 @@ def core_calls_nothing_banned(tree: Tree) -> Iterator[Problem]:
             )
 
 
+# Where a file of the core is tested that has no tests/c/test_NAME.c of its own: through what
+# is built on it, or with its neighbours.
+TESTED_IN = {
+    "action": "tests/c/test_values.c",
+    "alloc": "tests/c/test_values.c",
+    "attempt": "tests/c/test_engine.c",
+    "buf": "tests/c/test_values.c",
+    "catalog_derive": "tests/c/test_catalog.c",
+    "clock": "tests/c/test_values.c",
+    "conclude": "tests/c/test_engine.c",
+    "cond": "tests/c/test_engine_threads.c",
+    "cover": "tests/c/test_engine_life.c",
+    "delivery": "tests/c/test_values.c",
+    "fanout": "tests/c/test_event.c",
+    "json_scan": "tests/c/test_json.c",
+    "loop": "tests/c/test_engine_life.c",
+    "nearest": "tests/c/test_trie.c",
+    "outcome": "tests/c/test_values.c",
+    "plan": "tests/c/test_matcher.c",
+    "posting_list": "tests/c/test_postings.c",
+    "posting_words": "tests/c/test_postings.c",
+    "probe": "tests/c/test_matcher.c",
+    "seqmap": "tests/c/test_table.c",
+    "slice": "tests/c/test_values.c",
+    "status": "tests/c/test_values.c",
+    "transport_curl": "tests/hostile/test_endpoints.py",
+    "transport_curl_callbacks": "tests/hostile/test_endpoints.py",
+    "transport_curl_loop": "tests/hostile/test_endpoints.py",
+    "transport_curl_outcome": "tests/hostile/test_endpoints.py",
+    "transport_curl_resolve": "tests/hostile/test_slow_dns.py",
+    "transport_curl_transfer": "tests/hostile/test_endpoints.py",
+    "work": "tests/c/test_engine_life.c",
+}
+
+
+@rule
+def core_is_tested(tree: Tree) -> Iterator[Problem]:
+    """each file of the core has a test of its name, or stands in TESTED_IN with another"""
+    for source in tree.files("csrc/core/*.c"):
+        name = source.path.stem
+        has_own = (tree.root / f"tests/c/test_{name}.c").exists()
+        if name not in TESTED_IN and not has_own:
+            yield Problem(source.path, 1, f"tests/c/test_{name}.c does not exist")
+        elif name in TESTED_IN and has_own:
+            yield Problem(source.path, 1, "has a test of its own, so TESTED_IN need not name it")
+        elif name in TESTED_IN and not (tree.root / TESTED_IN[name]).exists():
+            yield Problem(source.path, 1, f"{TESTED_IN[name]} does not exist")
+
+
 @rule
 def store_knows_no_delivery(tree: Tree) -> Iterator[Problem]:
     """the store is below everything that uses it"""

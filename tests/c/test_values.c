@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * status, alloc, slice, buf, action: the values everything stands on.
+ * status, alloc, slice, buf, action, delivery, outcome: the values everything stands
+ * on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,9 @@
 #include "alloc.h"
 #include "buf.h"
 #include "clock.h"
+#include "delivery.h"
 #include "failing_alloc.h"
+#include "outcome.h"
 #include "slice.h"
 #include "status.h"
 
@@ -164,6 +167,59 @@ the_system_clock_and_randomness_move(void **state)
     assert_int_not_equal(whs_random_system.next(NULL), whs_random_system.next(NULL));
 }
 
+/* Databases hold the codes, callers compare the words: neither may ever change. */
+static void
+what_is_stored_keeps_its_code_and_its_word(void **state)
+{
+    (void)state;
+    static const char *const states[] = {"?",         "waiting",     "claimed",
+                                         "delivered", "dead",        "expired",
+                                         "cancelled", "quarantined", "?"};
+    for (int code = 0; code < (int)(sizeof states / sizeof *states); code++) {
+        assert_string_equal(whs_delivery_state_name((enum whs_delivery_state)code),
+                            states[code]);
+    }
+    static const char *const outcomes[] = {"?",
+                                           "success",
+                                           "http_error",
+                                           "redirect",
+                                           "gone",
+                                           "dns_error",
+                                           "connect_error",
+                                           "connect_timeout",
+                                           "tls_certificate",
+                                           "tls_handshake",
+                                           "blocked_address",
+                                           "timeout",
+                                           "unknown",
+                                           "protocol_error",
+                                           "resend_refused",
+                                           "local_error",
+                                           "expired",
+                                           "cancelled",
+                                           "backlog_full",
+                                           "spilled",
+                                           "disabled",
+                                           "?"};
+    for (int code = 0; code < (int)(sizeof outcomes / sizeof *outcomes); code++) {
+        assert_string_equal(whs_outcome_name((enum whs_outcome)code), outcomes[code]);
+    }
+}
+
+/* From dns_error to blocked_address the host is to blame, before and after it is not.
+ */
+static void
+only_failures_to_connect_speak_of_the_host(void **state)
+{
+    (void)state;
+    for (int code = WHS_OUTCOME_SUCCESS; code <= WHS_OUTCOME_DISABLED; code++) {
+        bool host =
+            code >= WHS_OUTCOME_DNS_ERROR && code <= WHS_OUTCOME_BLOCKED_ADDRESS;
+        assert_int_equal(whs_outcome_is_connection_failure((enum whs_outcome)code),
+                         host);
+    }
+}
+
 int
 main(void)
 {
@@ -178,6 +234,8 @@ main(void)
         cmocka_unit_test(a_buffer_without_memory_says_so_once_and_stays_readable),
         cmocka_unit_test(actions_are_read_without_regard_to_ascii_case),
         cmocka_unit_test(a_code_that_is_no_action_has_an_empty_name),
+        cmocka_unit_test(what_is_stored_keeps_its_code_and_its_word),
+        cmocka_unit_test(only_failures_to_connect_speak_of_the_host),
         cmocka_unit_test(the_system_clock_and_randomness_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

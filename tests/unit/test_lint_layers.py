@@ -6,14 +6,16 @@ from pathlib import Path
 import lint_layers
 import pytest
 
-Broken = Callable[[dict[str, str]], list[str]]
+Broken = Callable[..., list[str]]
 
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Broken:
     """The names of the rules that a tree with these files breaks, one for each place."""
 
-    def check(files: dict[str, str]) -> list[str]:
+    def check(files: dict[str, str], *, tested: bool = True) -> list[str]:
+        if tested:
+            files = {where_tested(name): "" for name in files if where_tested(name)} | files
         for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,6 +23,14 @@ def broken(tmp_path: Path) -> Broken:
         return [found.__name__ for found, _ in lint_layers.check(tmp_path)]
 
     return check
+
+
+def where_tested(name: str) -> str:
+    """Where a file of the core is tested; "" for any other file."""
+    path = Path(name)
+    if path.parent != Path("csrc/core") or path.suffix != ".c":
+        return ""
+    return lint_layers.TESTED_IN.get(path.stem, f"tests/c/test_{path.stem}.c")
 
 
 UNFINISHED = "TO" + "DO"
@@ -130,9 +140,21 @@ def test_a_decision_may_include_what_stands_below_it(broken: Broken) -> None:
     assert broken(files) == []
 
 
+@pytest.mark.parametrize("name", ["id", "loop"])
+def test_a_file_of_the_core_without_a_test_is_found(broken: Broken, name: str) -> None:
+    assert broken({f"csrc/core/{name}.c": ""}, tested=False) == ["core_is_tested"]
+
+
+def test_a_file_that_is_said_to_be_tested_elsewhere_and_has_its_own_is_found(
+    broken: Broken,
+) -> None:
+    assert broken({"csrc/core/loop.c": "", "tests/c/test_loop.c": ""}) == ["core_is_tested"]
+
+
 def test_every_rule_has_a_tree_that_breaks_it(broken: Broken) -> None:
     tested = {name for name, _, _ in BREAKS}
     tested |= {"own_header_comes_first", "decisions_stand_below_delivery"}
+    tested |= {"core_is_tested"}
     assert {found.__name__ for found in lint_layers.RULES} == tested
 
 
@@ -142,5 +164,7 @@ def test_a_problem_is_told_with_its_place_and_its_rule(
     (tmp_path / "csrc/core").mkdir(parents=True)
     (tmp_path / "csrc/core/id.c").write_text("int n;\n\nchar *p = malloc(1);\n")
     monkeypatch.setattr("sys.argv", ["lint_layers.py", str(tmp_path)])
+    (tmp_path / "tests/c").mkdir(parents=True)
+    (tmp_path / "tests/c/test_id.c").touch()
     assert lint_layers.main() == 1
     assert capsys.readouterr().out.startswith("csrc/core/id.c:3: malloc(: memory comes from")

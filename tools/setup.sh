@@ -6,6 +6,7 @@
 set -euo pipefail
 
 PYTHON=${PYTHON:-python3}
+OS_RELEASE=${OS_RELEASE:-/etc/os-release}
 missing=()
 
 stop() {
@@ -71,8 +72,8 @@ refuse_gnutls() {
 # The system's own files say which system it is; a testing Debian has no VERSION_ID.
 refuse_other_systems() {
     local ID=unknown VERSION_ID='' PRETTY_NAME='this system'
-    # shellcheck disable=SC1091
-    [ -r /etc/os-release ] && . /etc/os-release
+    # shellcheck disable=SC1090
+    [ -r "$OS_RELEASE" ] && . "$OS_RELEASE"
     local least
     case $ID in
     debian) least=12 ;;

@@ -48,6 +48,10 @@ class Run:
     log: Path = Path()
 
     @property
+    def tests(self) -> set[str]:
+        return self.green | self.red | self.odd.keys()
+
+    @property
     def others(self) -> dict[str, str]:
         """The tests that are not green, though no sabotage is meant for them, and why."""
         red = {test: "red" for test in self.red if test != sabotage.EXPECTED.get(self.name)}
@@ -168,7 +172,7 @@ def order_of(test: str) -> tuple[int, str]:
 
 def rows(clean: Run, sabotaged: Sequence[Run]) -> Iterator[tuple[str, ...]]:
     """The table's lines: a test, one sabotage of it, and what the two runs ended with."""
-    tests = clean.green | clean.red | clean.odd.keys() | set(sabotage.EXPECTED.values())
+    tests = clean.tests | set(sabotage.EXPECTED.values())
     for test in sorted(tests, key=order_of):
         state = "green" if test in clean.green else "NOT GREEN"
         runs = [r for r in sabotaged if sabotage.EXPECTED[r.name] == test]
@@ -193,15 +197,16 @@ def complaints(clean: Run, sabotaged: Sequence[Run], whole: bool) -> Iterator[st
     """Everything that makes the proof fail, a sentence each."""
     for r in (clean, *sabotaged):
         if not r.as_expected:
-            yield f"{r.name}: {r.word()} (see {r.log.relative_to(REPOSITORY)})"
+            yield f"{r.name}: {r.word()} (see {r.log})"
+        for test in sorted(clean.tests - r.tests):
+            yield f"{r.name}: {test} did not run"
     if not whole:
         return
     proved = {subject_of(test) for test in sabotage.EXPECTED.values()}
     for subject in SUBJECTS:
         if subject not in proved:
             yield f"{subject}: no sabotage turns its test red"
-    tests = clean.green | clean.red | clean.odd.keys()
-    for test in sorted(tests - set(sabotage.EXPECTED.values()), key=order_of):
+    for test in sorted(clean.tests - set(sabotage.EXPECTED.values()), key=order_of):
         if subject_of(test) in proved or subject_of(test) == "-":
             yield f"{test}: no sabotage turns it red"
 

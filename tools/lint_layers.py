@@ -261,6 +261,7 @@ TESTED_IN = {
     "transport_curl": "tests/hostile/test_endpoints.py",
     "transport_curl_callbacks": "tests/hostile/test_endpoints.py",
     "transport_curl_loop": "tests/hostile/test_endpoints.py",
+    "transport_curl_names": "tests/hostile/test_slow_dns.py",
     "transport_curl_outcome": "tests/hostile/test_endpoints.py",
     "transport_curl_resolve": "tests/hostile/test_slow_dns.py",
     "transport_curl_transfer": "tests/hostile/test_endpoints.py",

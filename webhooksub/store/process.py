@@ -119,11 +119,6 @@ class StoreProcess:
                 writer = self._writer
         return writer
 
-    @property
-    def running_writer(self) -> Writer | None:
-        """The writer, where there is one already."""
-        return self._writer
-
     def write(self, run: Callable[[Transaction], Any], *, rows: int = 1) -> Any:
         """Runs a function in a transaction; answers its result after the commit."""
         return self.writer.call(run, rows=rows)
@@ -171,34 +166,36 @@ class StoreProcess:
         self._open = False
 
 
-# A fork waits so long for a transaction to end. SQLite remembers locks per process: a child
-# made in the middle of one would find the file locked for ever.
-_FORK_WAIT_SECONDS = 5.0
-
 _processes: "weakref.WeakSet[StoreProcess]" = weakref.WeakSet()
-_paused: list[Writer] = []
+# Files of which this process has connections of its parent's that it must not close.
+_split: set[str] = set()
 
 
-def _pause_before_fork() -> None:
+class _Fork(threading.local):
+    """What the fork of this thread waited for, and whether in vain."""
+
+    quiet: dict[StoreProcess, bool] = {}
+
+
+_fork = _Fork()
+
+
+def _before_fork() -> None:
+    _fork.quiet = {process: process.file.uses.begin_fork() for process in list(_processes)}
+
+
+def _after_in_parent() -> None:
+    waited_for, _fork.quiet = _fork.quiet, {}
+    for process, quiet in waited_for.items():
+        process.file.uses.end_fork(quiet)
+
+
+def _after_in_child() -> None:
+    waited_for, _fork.quiet = _fork.quiet, {}
     for process in list(_processes):
-        writer = process.running_writer
-        if writer is not None and writer.pause(_FORK_WAIT_SECONDS):
-            _paused.append(writer)
-
-
-def _resume_in_parent() -> None:
-    while _paused:
-        _paused.pop().resume()
-
-
-def _forget_in_child() -> None:
-    _paused.clear()
-    for process in list(_processes):
-        process.forget()
+        process.forget(quiet=waited_for.get(process, False))
 
 
 os.register_at_fork(
-    before=_pause_before_fork,
-    after_in_parent=_resume_in_parent,
-    after_in_child=_forget_in_child,
+    before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child
 )

@@ -86,7 +86,6 @@ class Writer:
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
-        self._turn = threading.Lock()  # held while a group is written
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="webhooksub-writer", daemon=True)
         self._thread.start()
@@ -119,14 +118,6 @@ class Writer:
             transaction.after.append(lambda: act(transaction.connection))
 
         return self.call(run)
-
-    def pause(self, timeout: float) -> bool:
-        """Waits until no transaction is open, and lets none begin before :meth:`resume`."""
-        return self._turn.acquire(timeout=timeout)
-
-    def resume(self) -> None:
-        """After a :meth:`pause` that was answered True."""
-        self._turn.release()
 
     def close(self, timeout: float) -> bool:
         """Writes what was submitted, then ends. False: not within `timeout` seconds."""

@@ -88,10 +88,13 @@ action_from(struct state *state, PyObject *object, bool any, enum whs_action *ou
 bool
 keys_from(PyObject *object, struct whs_keys *out)
 {
-    Py_ssize_t count = PySequence_Size(object);
     out->len = 0;
-    if (count < 0)
+    /* Another sequence could make its items anew, and the slices borrow them. */
+    if (!PyList_CheckExact(object) && !PyTuple_CheckExact(object)) {
+        PyErr_SetString(PyExc_TypeError, "keys must be a list or a tuple of bytes");
         return false;
+    }
+    Py_ssize_t count = PySequence_Size(object);
     if (count > WHS_KEYS_MAX) {
         PyErr_Format(PyExc_ValueError, "at most %d keys", WHS_KEYS_MAX);
         return false;

@@ -165,3 +165,13 @@ def test_base64_is_understood_where_the_sender_was_set_to_it() -> None:
 
 def test_the_clock_may_be_a_float() -> None:
     assert Verifier(KEY, clock=lambda: TIMESTAMP + math.pi).verify(BODY, signed())
+
+
+def test_keys_are_a_list_or_a_tuple_because_they_are_borrowed() -> None:
+    class Computed(list[bytes]):
+        def __getitem__(self, index: Any) -> Any:
+            return bytes([107]) * 32
+
+    assert _core.sign((b"k" * 32,), ID, TIMESTAMP, BODY)
+    with pytest.raises(TypeError, match="list or a tuple"):
+        _core.sign(Computed([b"k" * 32]), ID, TIMESTAMP, BODY)

@@ -268,6 +268,33 @@ depth_is_counted_exactly(void **state)
                      WHS_INVALID);
 }
 
+/* A string of 40 plain bytes, one of them replaced. */
+static enum whs_status
+check_with(size_t at, unsigned char byte)
+{
+    char text[42];
+    memset(text, 'x', sizeof(text));
+    text[0] = text[sizeof(text) - 1] = '"';
+    text[at] = (char)byte;
+    return check((struct whs_slice){text, sizeof(text)}, 1, NULL);
+}
+
+static void
+no_byte_of_a_long_string_goes_unseen(void **state)
+{
+    (void)state;
+    for (size_t at = 1; at < 41; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            bool ends = byte == '"' || byte == '\\';
+            /* Escaping the end, or an x, is wrong; so is the end of what is not over.
+             */
+            bool fine = byte >= 0x20 && byte < 0x80 && !ends;
+            assert_int_equal(check_with(at, (unsigned char)byte),
+                             fine ? WHS_OK : WHS_INVALID);
+        }
+    }
+}
+
 static void *
 read_deep_text(void *arg)
 {
@@ -474,6 +501,7 @@ main(void)
         cmocka_unit_test(a_number_of_a_document_has_a_length),
         cmocka_unit_test(keys_that_differ_are_not_the_same),
         cmocka_unit_test(depth_is_counted_exactly),
+        cmocka_unit_test(no_byte_of_a_long_string_goes_unseen),
         cmocka_unit_test(a_small_stack_is_enough_for_any_depth),
         cmocka_unit_test(a_document_has_a_size_but_data_has_not),
         cmocka_unit_test(a_mistake_is_told_with_its_place_and_without_its_text),

@@ -22,6 +22,12 @@ def check_json(data: bytes, max_depth: int = 64) -> None:
     """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``),
     ValueError for a `max_depth` beyond 1 to 128."""
 
+def number_events(
+    rows: list[Any], first_seq: int, published_at: int, revision: int, /
+) -> list[tuple[int, bytes, int, tuple[str, ...], str | None, bytes | None, int, int, None]]:
+    """The tuples that :meth:`Engine.push` takes, for rows (as of :func:`prepare_events`) that
+    were stored under numbers from `first_seq` on. Raises TypeError for another row."""
+
 def prepare_events(
     catalog: Catalog,
     items: tuple[Any, ...],

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from . import _core
@@ -29,6 +30,7 @@ log = logging.getLogger("webhooksub")
 _IDLE_MS = 100
 # A store that fails is asked again after this, doubling to the second figure.
 _OUTAGE_MS = (50, 5_000)
+_REVISION = itemgetter(7)  # of an EventTuple
 _UNRESOLVED = -1
 _FULL = -2
 
@@ -101,7 +103,7 @@ class DeliveryLoop:
 
     def take(self, events: Sequence[EventTuple]) -> None:
         """Events that our writer committed as ours. On the writer's thread."""
-        self._feed.catch_up(at_least=max(event[7] for event in events))
+        self._feed.catch_up(at_least=max(map(_REVISION, events)))
         self._push(events)
 
     def count_ready(self, timeout: float) -> int | None:

@@ -6,36 +6,55 @@
 #include "alloc.h"
 #include "convert.h"
 
+enum field {
+    FIELD_SEQ,
+    FIELD_ID,
+    FIELD_ACTION,
+    FIELD_PATHS,
+    FIELD_OPEN_ID,
+    FIELD_DATA,
+    FIELD_PUBLISHED_AT,
+    FIELD_REVISION,
+    FIELD_SETTLED,
+    FIELDS
+};
+
+/* All but the paths. Everything is borrowed from the tuple. */
+static bool
+read_fields(struct state *state, PyObject *tuple, struct whs_event *out)
+{
+    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "an event is a tuple of nine fields");
+        return false;
+    }
+    out->seq = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_SEQ));
+    long action = PyLong_AsLong(PyTuple_GetItem(tuple, FIELD_ACTION));
+    out->published_at_ms =
+        PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_PUBLISHED_AT));
+    out->revision = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_REVISION));
+    if (PyErr_Occurred())
+        return false;
+    out->action = (enum whs_action)action;
+    return uuid_from(PyTuple_GetItem(tuple, FIELD_ID), "id", out->id) &&
+           optional_text_slice(state, PyTuple_GetItem(tuple, FIELD_OPEN_ID), "open_id",
+                               &out->open_id) &&
+           optional_bytes_slice(PyTuple_GetItem(tuple, FIELD_DATA), "data", &out->data);
+}
+
 struct whs_event *
 event_from(struct state *state, PyObject *tuple, PyObject **settled)
 {
-    long long seq, published_at, revision;
-    int action;
-    PyObject *id, *paths, *open_id, *data, *seqs;
     struct whs_event from = {0}, *event = NULL;
-    struct texts given = {0};
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "an event is a tuple");
+    struct texts given;
+    if (!read_fields(state, tuple, &from))
         return NULL;
-    }
-    if (!PyArg_ParseTuple(tuple, "LOiOOOLLO;an event has nine fields", &seq, &id,
-                          &action, &paths, &open_id, &data, &published_at, &revision,
-                          &seqs) ||
-        !uuid_from(id, "id", from.id) ||
-        !optional_text_slice(state, open_id, "open_id", &from.open_id) ||
-        !optional_bytes_slice(data, "data", &from.data))
-        return NULL;
-    if (texts_from(state, paths, "paths", &given)) {
-        from.seq = seq;
-        from.action = (enum whs_action)action;
-        from.published_at_ms = published_at;
-        from.revision = revision;
+    if (texts_from(state, PyTuple_GetItem(tuple, FIELD_PATHS), "paths", &given)) {
         from.path_count = given.len;
         event = whs_event_create(&from, given.items);
         if (!event)
             PyErr_NoMemory();
         else if (settled)
-            *settled = seqs;
+            *settled = PyTuple_GetItem(tuple, FIELD_SETTLED);
     }
     Py_XDECREF(given.owner);
     return event;

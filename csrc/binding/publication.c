@@ -212,7 +212,67 @@ prepare_events(PyObject *module, PyObject *args)
     return answer;
 }
 
+/* --- Rows that were given their numbers. --- */
+
+/* The fields of a row that the engine is given, by their places in the event's tuple.
+ */
+static const int handed[] = {
+    [1] = FIELD_ID,      [2] = FIELD_ACTION, [3] = FIELD_PATHS,
+    [4] = FIELD_OPEN_ID, [5] = FIELD_DATA,
+};
+enum { HANDED_FIRST = 1, HANDED_LAST = 5, NUMBERED_FIELDS = 9 };
+
+/* `times` are the last three: published, revision, settled; borrowed. */
+static PyObject *
+numbered_object(PyObject *row, PyObject *seq, PyObject *const times[3])
+{
+    PyObject *tuple = seq ? PyTuple_New(NUMBERED_FIELDS) : NULL;
+    if (!tuple) {
+        Py_XDECREF(seq);
+        return NULL;
+    }
+    PyTuple_SetItem(tuple, 0, seq);
+    for (int i = HANDED_FIRST; i <= HANDED_LAST; i++)
+        PyTuple_SetItem(tuple, i, Py_NewRef(PyTuple_GetItem(row, handed[i])));
+    for (int i = 0; i < 3; i++)
+        PyTuple_SetItem(tuple, HANDED_LAST + 1 + i, Py_NewRef(times[i]));
+    return untracked(tuple);
+}
+
+static PyObject *
+number_rows(PyObject *rows, long long first, PyObject *const times[3])
+{
+    Py_ssize_t count = PyList_Size(rows);
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *row = PyList_GetItem(rows, i), *tuple = NULL;
+        if (PyTuple_Check(row) && PyTuple_Size(row) == FIELDS)
+            tuple = numbered_object(row, PyLong_FromLongLong(first + i), times);
+        else
+            PyErr_SetString(PyExc_TypeError, "a row is a NewEvent");
+        if (!tuple || PyList_SetItem(list, i, tuple) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *
+number_events(PyObject *module, PyObject *args)
+{
+    PyObject *rows, *published_at, *revision;
+    long long first;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O!LO!O!:number_events", &PyList_Type, &rows, &first,
+                          &PyLong_Type, &published_at, &PyLong_Type, &revision))
+        return NULL;
+    return number_rows(rows, first, (PyObject *[]){published_at, revision, Py_None});
+}
+
 static PyMethodDef functions[] = {
+    {"number_events", number_events, METH_VARARGS,
+     "number_events($module, rows, first_seq, published_at, revision, /)\n--\n\n"
+     "The tuples that Engine.push takes, for rows that were stored under numbers from "
+     "`first_seq` on."},
     {"prepare_events", prepare_events, METH_VARARGS,
      "prepare_events($module, catalog, items, row_type, now_ms, data_max, /)\n--\n\n"
      "(rows of `row_type` for (path, action[, data]) items, indices of the items left "

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from webhooksub import catalogs
+from webhooksub import _core, catalogs
 from webhooksub.errors import UnknownResource, ValidationError
 from webhooksub.publishing import DATA_BYTES_MAX, Publication, PublishedEvents
 from webhooksub.store.base import NewEvent, NewlyPublished, Published
@@ -106,3 +106,15 @@ def test_published_events_are_made_when_looked_at(publication: Publication) -> N
     assert events == list(events)
     with pytest.raises(IndexError):
         events[3]
+
+
+def test_rows_that_got_their_numbers_are_what_the_engine_takes(publication: Publication) -> None:
+    rows = publication.events([(DRAWER, "update"), (RECORD, "create", b"1", "open|id")])
+    first, second = rows
+    assert _core.number_events(rows, 7, 1_000, 3) == [
+        (7, first.id, 2, (DRAWER,), None, None, 1_000, 3, None),
+        (8, second.id, 1, (RECORD,), "open|id", b"1", 1_000, 3, None),
+    ]
+    assert _core.number_events([], 7, 1_000, 3) == []
+    with pytest.raises(TypeError, match="NewEvent"):
+        _core.number_events([(1, 2)], 7, 1_000, 3)

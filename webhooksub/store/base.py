@@ -237,7 +237,7 @@ class Store(Protocol):
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[list[EventTuple]], None] | None,
+        take: Callable[[Sequence[EventTuple]], None] | None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         """Until called with None: events that :meth:`publish` writes are ours at once.

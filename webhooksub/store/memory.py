@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any
 
 from .. import _core
@@ -15,11 +16,10 @@ from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
 from ..events import DeliveryState
 from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
-from .memory_reads import MemoryReads
+from .memory_reads import MemoryReads, data_size
 
 _WAITING = int(DeliveryState.WAITING)
-# Places in a row of Reports.deliveries.
-_STATE = 2
+_ROOT, _DATA = attrgetter("root"), attrgetter("data")
 
 
 class MemoryStore(MemoryReads):
@@ -35,7 +35,9 @@ class MemoryStore(MemoryReads):
         self._bytes = 0  # of data in the outbox
         self._free: deque[int] = deque()
         self._keys: dict[tuple[str, str], tuple[Published, bytes | None, int]] = {}
-        self._hand_over: tuple[Callable[[], int], Callable[[list[EventTuple]], None]] | None = None
+        self._hand_over: tuple[Callable[[], int], Callable[[Sequence[EventTuple]], None]] | None = (
+            None
+        )
         self._wake: Callable[[], None] | None = None
 
     def open(self) -> None:
@@ -61,18 +63,15 @@ class MemoryStore(MemoryReads):
         now = self._clock()
         with self._lock:
             new, known = self._recognise(events, now)
-            size = sum([len(e.data) for e in new if e.data])
+            size = data_size(map(_DATA, new))
             self._admit(len(new), size)
             first = self._seq + 1
             self._seq += len(new)
             self._bytes += size
             seqs, revision = range(first, self._seq + 1), self._revision
-            tuples: list[EventTuple] = [
-                (seq, id_, action, paths, open_id, data, now, revision, None)
-                for seq, (id_, _, action, paths, open_id, data, _, _) in zip(seqs, new, strict=True)
-            ]
-            roots = [event.root for event in new]
-            self._events.update(zip(seqs, zip(tuples, roots, strict=True), strict=True))
+            tuples: Sequence[EventTuple] = _core.number_events(list(new), first, now, revision)
+            self._events.update(zip(seqs, tuples, strict=True))
+            self._roots.update(zip(seqs, map(_ROOT, new), strict=True))
             self._outbox.update(zip(seqs, repeat(None)))
             published: Sequence[Published] = NewlyPublished(first, new)
             if known is not None:
@@ -96,7 +95,7 @@ class MemoryStore(MemoryReads):
                 f"are {most.outbox_rows_max} events, {most.outbox_bytes_max} bytes"
             )
 
-    def _give(self, events: list[EventTuple]) -> None:
+    def _give(self, events: Sequence[EventTuple]) -> None:
         """Hands over what there is room for; the rest waits to be claimed. Not under the
         lock: whoever takes may ask the store something."""
         hand_over, ours = self._hand_over, 0
@@ -171,7 +170,7 @@ class MemoryStore(MemoryReads):
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[list[EventTuple]], None] | None,
+        take: Callable[[Sequence[EventTuple]], None] | None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         self._hand_over = None if room is None or take is None else (room, take)
@@ -191,7 +190,7 @@ class MemoryStore(MemoryReads):
         claimed: list[tuple[EventTuple, int]] = []
         with self._lock:
             while self._free and len(claimed) < limit:
-                event, _ = self._events[self._free[0]]
+                event = self._events[self._free[0]]
                 max_bytes -= len(event[5] or b"")
                 if max_bytes < 0 and claimed:
                     break
@@ -209,7 +208,7 @@ class MemoryStore(MemoryReads):
             claimed, ended = self._waiting.claim(now, per_origin, limit, self._subscriptions)
             self._keep(ended, ())
             self._over([row[0] for row in ended])
-            return [(self._events[row[0]][0], row[1], row[3]) for row in claimed]
+            return [(self._events[row[0]], row[1], row[3]) for row in claimed]
 
     def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
         with self._lock:
@@ -240,11 +239,10 @@ class MemoryStore(MemoryReads):
         """Events that were fanned out wholly."""
         if not done:
             return
-        outbox, events = self._outbox, self._events
+        outbox = self._outbox
         seqs = [seq for seq in dict.fromkeys(chain.from_iterable(done)) if seq in outbox]
-        size = sum([len(events[seq][0][5] or b"") for seq in seqs])
-        for seq in seqs:
-            del outbox[seq]
+        size = self._data_size(seqs)
+        deque(map(outbox.pop, seqs), maxlen=0)
         self._bytes -= size
         self._finish(seqs, size)
 
@@ -252,4 +250,4 @@ class MemoryStore(MemoryReads):
         """Events of which nothing waits any more."""
         ended = [s for s in seqs if s not in self._outbox and not self._waiting.holds(s)]
         if ended:
-            self._finish(ended, sum([len(self._events[s][0][5] or b"") for s in ended]))
+            self._finish(ended, self._data_size(ended))

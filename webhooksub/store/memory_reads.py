@@ -1,8 +1,9 @@
 """Looking at, and replaying, the last outcomes that a store in memory keeps."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
+from operator import itemgetter
 
 from ..events import DeliveryState
 from .base import AttemptRecord, DeliveryRecord, EventRecord, EventTuple
@@ -15,6 +16,7 @@ OUTCOMES = 10_000
 _DATA_BYTES = 64 * 1024 * 1024
 _WAITING, _DELIVERED = int(DeliveryState.WAITING), int(DeliveryState.DELIVERED)
 _DEAD = int(DeliveryState.DEAD)
+_DATA = itemgetter(5)  # of an EventTuple
 
 
 class MemoryReads(MemorySubscriptions):
@@ -22,8 +24,8 @@ class MemoryReads(MemorySubscriptions):
 
     def __init__(self, clock: Callable[[], int]) -> None:
         super().__init__(clock)
-        # With their roots. Tuples of atoms alone: the collector soon leaves them out.
-        self._events: dict[int, tuple[EventTuple, str]] = {}
+        self._events: dict[int, EventTuple] = {}
+        self._roots: dict[int, str] = {}  # of the same events
         self._outbox: dict[int, None] = {}
         self._dispatching = False
         self._finished: deque[tuple[list[int], int]] = deque()  # seqs, bytes of their data
@@ -58,21 +60,23 @@ class MemoryReads(MemorySubscriptions):
             self._forget(old)
 
     def _forget(self, seqs: Sequence[int]) -> None:
-        events = self._events
-        if not self._waiting.rows:
-            deque(map(events.pop, seqs, repeat(None)), maxlen=0)
-            return
-        for seq in seqs:
-            if not self._waiting.holds(seq):
-                events.pop(seq, None)
+        gone = seqs
+        if self._waiting.rows:
+            gone = [seq for seq in seqs if not self._waiting.holds(seq)]
+        for known in self._events, self._roots:
+            deque(map(known.pop, gone, repeat(None)), maxlen=0)
+
+    def _data_size(self, seqs: Sequence[int]) -> int:
+        """Bytes of the events' data."""
+        return data_size(map(_DATA, map(self._events.__getitem__, seqs)))
 
     # --- looking ---------------------------------------------------------------------
 
     def event(self, id: bytes) -> EventRecord | None:
         with self._lock:
-            for stored, root in self._events.values():
+            for seq, stored in self._events.items():
                 if stored[1] == id:
-                    return _event_record(stored, root)
+                    return _event_record(stored, self._roots[seq])
         return None
 
     def deliveries(
@@ -112,7 +116,7 @@ class MemoryReads(MemorySubscriptions):
         since: int | None,
         until: int | None,
     ) -> bool:
-        at = self._events[key[0]][0][6]
+        at = self._events[key[0]][6]
         return (
             (roots is None or self._subscriptions[key[1]].root in roots)
             and (since is None or at >= since)
@@ -123,7 +127,7 @@ class MemoryReads(MemorySubscriptions):
         if row[0] not in self._events:
             return None
         event_seq, sub, state, attempts, next_at, _, batch, status, outcome, duration, at = row
-        event_id = self._events[event_seq][0][1]
+        event_id = self._events[event_seq][1]
         return DeliveryRecord(
             event_seq,
             sub,
@@ -148,7 +152,7 @@ class MemoryReads(MemorySubscriptions):
         with self._lock:
             waiting, claimed = self._waiting.count()
             oldest = next(iter(self._outbox), None)
-            age = 0 if oldest is None else self._clock() - self._events[oldest][0][6]
+            age = 0 if oldest is None else self._clock() - self._events[oldest][6]
             living = [s for s in self._subscriptions.values() if s.deleted_at is None]
             dead = [row for row in self._latest().values() if row[2] == _DEAD]
             return {
@@ -192,7 +196,8 @@ class MemoryReads(MemorySubscriptions):
             if record is None or record.deleted_at is not None:
                 return 0
             latest, count, now = self._latest(), 0, self._clock()
-            for seq, (stored, root) in list(self._events.items()):
+            for seq, stored in list(self._events.items()):
+                root = self._roots[seq]
                 queued = seq in self._outbox and stored[7] >= record.created_rev
                 if queued or root != record.root or not since_ms <= stored[6] < until_ms:
                     continue
@@ -234,6 +239,11 @@ class MemoryReads(MemorySubscriptions):
 
     def wake(self) -> None:
         """Overridden by the store."""
+
+
+def data_size(data: Iterable[bytes | None]) -> int:
+    """Bytes of all that is there."""
+    return sum(map(len, filter(None, data)))
 
 
 def _event_record(stored: EventTuple, root: str) -> EventRecord:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, case, func, select, update
 
+from .. import _core
 from . import idempotency
 from .base import EventTuple, NewEvent, NewlyPublished, Published
 from .hot import INSERT_EVENTS, INSERT_OUTBOX, Cursor
@@ -65,10 +66,7 @@ def _insert_outbox(
     if ours:
         transaction.cursor.execute(INSERT_OUTBOX, (dispatcher, first, first + ours - 1))
         revision = transaction.revision
-        transaction.handed += [
-            (seq, id_, action, paths, open_id, data, now, revision, None)
-            for seq, (id_, _, action, paths, open_id, data, _, _) in enumerate(new[:ours], first)
-        ]
+        transaction.handed += _core.number_events(list(new[:ours]), first, now, revision)
     if ours < len(new):
         span = (None, first + ours, first + len(new) - 1)
         transaction.cursor.execute(INSERT_OUTBOX, span)

@@ -28,7 +28,7 @@ class DispatcherRole:
     ) -> None:
         self._process, self._config, self._clock = process, config, clock
         self._room: Callable[[], int] | None = None
-        self._take: Callable[[list[EventTuple]], None] | None = None
+        self._take: Callable[[Sequence[EventTuple]], None] | None = None
         self._wake: Callable[[], None] | None = None
         self._lock = threading.Lock()
         self._start_anew()
@@ -78,7 +78,7 @@ class DispatcherRole:
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[list[EventTuple]], None] | None,
+        take: Callable[[Sequence[EventTuple]], None] | None,
         wake: Callable[[], None] | None,
     ) -> None:
         self._room, self._take, self._wake = room, take, wake

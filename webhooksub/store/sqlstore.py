@@ -119,7 +119,7 @@ class SqlStore(SqlReads):
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[list[EventTuple]], None] | None,
+        take: Callable[[Sequence[EventTuple]], None] | None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         self._role.hand_over_to(room, take, wake)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "hash.h"
 
+#include "word.h"
+
 struct state {
     uint64_t v0, v1, v2, v3;
 };
@@ -25,14 +27,6 @@ mix_round(struct state *s)
     s->v2 = rotate_left(s->v2, 32);
 }
 
-static inline uint64_t
-read_word(const unsigned char *p)
-{
-    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
-           (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
-           (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
-}
-
 /* The bytes behind the last whole word, and the length in the top byte. */
 static inline uint64_t
 read_tail(const unsigned char *p, size_t len)
@@ -41,7 +35,7 @@ read_tail(const unsigned char *p, size_t len)
     uint64_t word = (uint64_t)len << 56;
 
     if (rest > 0 && len > 8)
-        return word | read_word(p + len - 8) >> (64 - 8 * rest);
+        return word | whs_word_read(p + len - 8) >> (64 - 8 * rest);
     for (size_t i = 0; i < rest; i++)
         word |= (uint64_t)p[len - rest + i] << (8 * i);
     return word;
@@ -60,7 +54,7 @@ whs_hash_bytes(const struct whs_hash_key *key, struct whs_slice bytes)
     };
 
     for (size_t i = 0; i + 8 <= bytes.len; i += 8) {
-        uint64_t word = read_word(p + i);
+        uint64_t word = whs_word_read(p + i);
         s.v3 ^= word;
         mix_round(&s);
         s.v0 ^= word;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "word.h"
 
 /* Of a strict number. cJSON before 1.7.18 reads no more bytes of one, and together the
  * two keep it far inside the range of a double: it neither overflows nor vanishes. */
@@ -89,24 +90,14 @@ scan_escape(struct scanner *in)
     return true;
 }
 
-#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Whether some byte of eight is below `bound`, which is at most 128. */
-static bool
-has_below(uint64_t eight, unsigned bound)
-{
-    return (eight - EACH_BYTE(bound)) & ~eight & EACH_BYTE(0x80);
-}
-
 /* Most of a string is neither its end, nor an escape, nor wrong: eight bytes a step. */
 static void
 skip_plain(struct scanner *in)
 {
-    uint64_t eight;
-    for (; in->end - in->at >= 8; in->at += 8) {
-        memcpy(&eight, in->at, 8);
-        if (has_below(eight, 0x20) || has_below(eight ^ EACH_BYTE('"'), 1) ||
-            has_below(eight ^ EACH_BYTE('\\'), 1))
+    for (; in->end - in->at >= WHS_WORD_BYTES; in->at += WHS_WORD_BYTES) {
+        uint64_t word = whs_word_read(in->at);
+        if (whs_word_has_below(word, 0x20) || whs_word_find(word, '"') ||
+            whs_word_find(word, '\\'))
             return;
     }
 }

@@ -2,6 +2,7 @@
 #include "pattern.h"
 
 #include "alloc.h"
+#include "word.h"
 
 /* True for '{…}', also an empty one: what stands in braces is never an id. */
 static bool
@@ -23,6 +24,24 @@ read_segment(struct whs_slice text)
     if (is_in_braces(text))
         return (struct whs_segment){{text.ptr + 1, text.len - 2}, true};
     return (struct whs_segment){text, false};
+}
+
+/* Where the next '/' is, or the end. `odd` becomes true when a byte before that, or
+ * soon behind, is not printable ASCII. */
+static size_t
+find_slash(struct whs_slice path, size_t from, bool *odd)
+{
+    size_t i = from;
+    for (; path.len - i >= WHS_WORD_BYTES; i += WHS_WORD_BYTES) {
+        uint64_t word = whs_word_read(path.ptr + i), slashes = whs_word_find(word, '/');
+        *odd |= whs_word_has_below(word, ' ') || (word & WHS_WORD_EACH(0x80)) ||
+                whs_word_find(word, 0x7f);
+        if (slashes)
+            return i + whs_word_first(slashes);
+    }
+    for (; i < path.len && path.ptr[i] != '/'; i++)
+        *odd |= (unsigned char)(path.ptr[i] - ' ') > '~' - ' ';
+    return i;
 }
 
 /* Only called when a byte was seen that is not printable ASCII. */
@@ -58,19 +77,16 @@ whs_path_split(struct whs_slice path, struct whs_segment out[WHS_SEGMENTS_MAX],
     uint8_t len = 0;
 
     *count = 0;
-    for (size_t i = 0; i <= path.len; i++) {
-        if (i < path.len && path.ptr[i] != '/') {
-            odd |= (unsigned char)(path.ptr[i] - ' ') > '~' - ' ';
-            continue;
-        }
-        enum whs_status status = check_segment_length(i - start, err);
+    while (start <= path.len) {
+        size_t end = find_slash(path, start, &odd);
+        enum whs_status status = check_segment_length(end - start, err);
         if (status != WHS_OK)
             return status;
         if (len == WHS_SEGMENTS_MAX)
             return whs_error_set(err, WHS_INVALID, "a path has at most %d segments",
                                  WHS_SEGMENTS_MAX);
-        out[len++] = read_segment((struct whs_slice){path.ptr + start, i - start});
-        start = i + 1;
+        out[len++] = read_segment((struct whs_slice){path.ptr + start, end - start});
+        start = end + 1;
     }
     if (odd && check_odd_bytes(path, err) != WHS_OK)
         return WHS_INVALID;

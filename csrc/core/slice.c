@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "word.h"
+
 static unsigned char
 lower(char c)
 {
@@ -52,13 +54,10 @@ whs_slice_is_utf8(struct whs_slice text)
     const unsigned char *bytes = (const unsigned char *)text.ptr;
     size_t i = 0;
     while (i < text.len) {
-        uint64_t eight;
-        if (text.len - i >= 8) {
-            memcpy(&eight, bytes + i, 8);
-            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
-                i += 8;
-                continue;
-            }
+        if (text.len - i >= WHS_WORD_BYTES &&
+            (whs_word_read(bytes + i) & WHS_WORD_EACH(0x80)) == 0) {
+            i += WHS_WORD_BYTES;
+            continue;
         }
         size_t len = measure_sequence(bytes + i, text.len - i);
         if (len == 0)

@@ -45,6 +45,12 @@ test: build ## the C tests, then all tests in Python
 prove-foundation: build ## show that the test of each step and promise can fail
 	@$(BIN)/python tests/prove/prove.py $(ONLY)
 
+# SABOTAGE=synchronous-off is the disk that lies.
+.PHONY: powerloss
+powerloss: build ## cut the power after every write, and see what is lost (EVENTS=n)
+	@$(WHOLE) $(BIN)/python tests/powerloss/powerloss.py $(if $(EVENTS),--events $(EVENTS)) \
+		$(if $(SABOTAGE),--synchronous FULL --sabotage $(SABOTAGE))
+
 -include tests/prove/prove.mk
 
 # --- C core and its tests (no Python) ---------------------------------------

@@ -217,6 +217,8 @@ class Reports:
         """(event_seq,) of each event whose last match is in these reports."""
     def subscriptions(self) -> list[tuple[int, str, int]]:
         """(subscription_seq, "failing" | "recovered" | "disabled", outcome code), in order."""
+    def origins(self) -> list[tuple[int, int | None]]:
+        """(origin_seq, its breaker is open for so many ms from now | None: closed), in order."""
 
 @final
 class Engine:

@@ -288,6 +288,21 @@ Reports_subscriptions(PyObject *self, PyObject *ignored)
     return rows;
 }
 
+static PyObject *
+Reports_origins(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    PyObject *rows = PyList_New(0);
+    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
+        if (r->origin_news != WHS_BREAKER_AS_BEFORE &&
+            !append_row(
+                rows, Py_BuildValue("(LN)", (long long)r->origin_seq,
+                                    number_or_none(r->origin_news == WHS_BREAKER_OPENED,
+                                                   r->origin_blocked_ms))))
+            Py_CLEAR(rows);
+    return rows;
+}
+
 static PyMethodDef methods[] = {
     {"deliveries", Reports_deliveries, METH_O,
      "deliveries($self, now_ms, /)\n--\n\nRows of deliveries; `now_ms` is the "
@@ -301,6 +316,10 @@ static PyMethodDef methods[] = {
     {"subscriptions", Reports_subscriptions, METH_NOARGS,
      "subscriptions($self, /)\n--\n\n"
      "(subscription_seq, 'failing' | 'recovered' | 'disabled', outcome), in order."},
+    {"origins", Reports_origins, METH_NOARGS,
+     "origins($self, /)\n--\n\n(origin_seq, blocked for so many ms | None: free "
+     "again), "
+     "in order."},
     {0},
 };
 

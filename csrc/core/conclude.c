@@ -11,7 +11,7 @@
 
 /* A failure of our own says nothing about the host. */
 static void
-tell_breaker(struct whs_work *work, const struct whs_attempt *attempt)
+tell_breaker(struct whs_work *work, struct whs_attempt *attempt)
 {
     const struct whs_engine_limits *limits = &work->config->limits;
     enum whs_outcome outcome = attempt->exchange.answer.outcome;
@@ -19,11 +19,14 @@ tell_breaker(struct whs_work *work, const struct whs_attempt *attempt)
         whs_origin_forgo(&work->lanes.origins, attempt->origin);
         return;
     }
-    whs_origin_record(&work->lanes.origins, attempt->origin,
-                      whs_outcome_is_connection_failure(outcome),
-                      (int)limits->breaker_failures, limits->breaker_open_ms);
-    if (whs_origin_is_blocked(attempt->origin, work->mono_ms))
+    attempt->report->origin_news =
+        whs_origin_record(&work->lanes.origins, attempt->origin,
+                          whs_outcome_is_connection_failure(outcome),
+                          (int)limits->breaker_failures, limits->breaker_open_ms);
+    if (attempt->report->origin_news == WHS_BREAKER_OPENED) {
+        attempt->report->origin_blocked_ms = limits->breaker_open_ms;
         work->next_sweep_ms = work->mono_ms;
+    }
 }
 
 static int64_t

@@ -106,19 +106,20 @@ whs_origin_place(struct whs_origins *origins, struct whs_origin *origin)
         whs_list_append(&origins->ready, &origin->ring);
 }
 
-void
+enum whs_breaker_news
 whs_origin_record(struct whs_origins *origins, struct whs_origin *origin,
                   bool connection_failed, int failures_max, int64_t open_ms)
 {
     bool was_open = whs_breaker_blocked_until(&origin->breaker) != 0;
-    whs_breaker_record(&origin->breaker, connection_failed, failures_max, open_ms,
-                       origins->mono_ms);
+    enum whs_breaker_news news = whs_breaker_record(
+        &origin->breaker, connection_failed, failures_max, open_ms, origins->mono_ms);
     bool is_open = whs_breaker_blocked_until(&origin->breaker) != 0;
     if (is_open && !was_open)
         origins->blocked++;
     else if (was_open && !is_open)
         origins->blocked--;
     whs_origin_place(origins, origin);
+    return news;
 }
 
 void

@@ -61,8 +61,10 @@ void whs_origin_place(struct whs_origins *origins, struct whs_origin *origin);
 /* What was admitted did not happen: if it was the probe, the next one is. Places it. */
 void whs_origin_forgo(struct whs_origins *origins, struct whs_origin *origin);
 /* Notes how an attempt ended; places it. */
-void whs_origin_record(struct whs_origins *origins, struct whs_origin *origin,
-                       bool connection_failed, int failures_max, int64_t open_ms);
+enum whs_breaker_news whs_origin_record(struct whs_origins *origins,
+                                        struct whs_origin *origin,
+                                        bool connection_failed, int failures_max,
+                                        int64_t open_ms);
 
 static inline bool
 whs_origin_is_blocked(const struct whs_origin *origin, int64_t mono_ms)

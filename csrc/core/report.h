@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "breaker.h"
 #include "delivery.h"
 #include "id.h"
 #include "outcome.h"
@@ -45,6 +46,9 @@ struct whs_report {
     char *snippet;      /* owned, NULL on success; first bytes of the answer */
     size_t snippet_len;
     bool holds_slot;
+    /* What became of the origin by this attempt. */
+    enum whs_breaker_news origin_news;
+    int64_t origin_blocked_ms; /* OPENED: nothing starts there for so long */
     /* What became of the subscription by this attempt. */
     bool subscription_disabled;  /* with `outcome` as the reason */
     bool subscription_failing;   /* its failing period starts here */

@@ -15,10 +15,10 @@
 #define FAILURES_MAX 3
 #define OPEN_MS 1000
 
-static void
+static enum whs_breaker_news
 record(struct whs_breaker *breaker, bool failed, int64_t mono_ms)
 {
-    whs_breaker_record(breaker, failed, FAILURES_MAX, OPEN_MS, mono_ms);
+    return whs_breaker_record(breaker, failed, FAILURES_MAX, OPEN_MS, mono_ms);
 }
 
 static struct whs_breaker
@@ -115,6 +115,23 @@ stragglers_that_fail_keep_it_open_and_one_that_succeeds_closes_it(void **state)
     assert_true(whs_breaker_admits(&breaker, 600));
 }
 
+static void
+it_says_when_it_opens_and_when_it_closes(void **state)
+{
+    (void)state;
+    struct whs_breaker breaker = {0};
+    assert_int_equal(record(&breaker, false, 0), WHS_BREAKER_AS_BEFORE);
+    assert_int_equal(record(&breaker, true, 1), WHS_BREAKER_AS_BEFORE);
+    assert_int_equal(record(&breaker, true, 2), WHS_BREAKER_AS_BEFORE);
+    assert_int_equal(record(&breaker, true, 3), WHS_BREAKER_OPENED);
+    assert_int_equal(record(&breaker, true, 4), WHS_BREAKER_OPENED);
+    assert_true(whs_breaker_admits(&breaker, 4 + OPEN_MS));
+    assert_int_equal(record(&breaker, true, 5 + OPEN_MS), WHS_BREAKER_OPENED);
+    assert_true(whs_breaker_admits(&breaker, 5 + 2 * OPEN_MS));
+    assert_int_equal(record(&breaker, false, 6 + 2 * OPEN_MS), WHS_BREAKER_CLOSED);
+    assert_int_equal(record(&breaker, false, 7 + 2 * OPEN_MS), WHS_BREAKER_AS_BEFORE);
+}
+
 /* Whatever comes: while it is open and nobody probes, nobody waits for ever. */
 static void
 it_always_admits_somebody_again(void **state)
@@ -151,6 +168,7 @@ main(void)
         cmocka_unit_test(a_bad_probe_opens_it_again_from_then),
         cmocka_unit_test(
             stragglers_that_fail_keep_it_open_and_one_that_succeeds_closes_it),
+        cmocka_unit_test(it_says_when_it_opens_and_when_it_closes),
         cmocka_unit_test(it_always_admits_somebody_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,63 @@ a_failed_probe_blocks_again(void **state)
     rig_fini(&rig);
 }
 
+struct news {
+    size_t opened;
+    size_t closed;
+    size_t reports;
+    int64_t blocked_ms; /* of the last that opened */
+};
+
+/* Takes everything; counts what is said of the origin. */
+static struct news
+take_news(struct rig *rig)
+{
+    struct news news = {0};
+    for (struct whs_report *each = rig_take(rig); each; each = each->next) {
+        news.reports++;
+        news.closed += each->origin_news == WHS_BREAKER_CLOSED;
+        if (each->origin_news == WHS_BREAKER_OPENED) {
+            assert_int_equal(each->origin_seq, 1001);
+            news.opened++;
+            news.blocked_ms = each->origin_blocked_ms;
+        }
+    }
+    rig_settle(rig);
+    return news;
+}
+
+static void
+reports_say_when_an_origin_is_blocked_and_when_it_is_free(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    rig.transport->usual = (struct fake_answer)FAKE_OUTCOME(CONNECT_ERROR);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 5);
+    struct news news = take_news(&rig);
+    /* The fifth opens it; three more were under way. */
+    assert_int_equal(news.reports, 8);
+    assert_int_equal(news.opened, 4);
+    assert_int_equal(news.blocked_ms, 30000);
+    rig_pass(&rig, 30000);
+    rig_turns(&rig, 2);
+    news = take_news(&rig);
+    assert_int_equal(news.reports, 1);
+    assert_int_equal(news.opened, 1);
+
+    rig.transport->usual = (struct fake_answer){0};
+    rig_pass(&rig, 30000);
+    rig_turns(&rig, 10);
+    news = take_news(&rig);
+    assert_int_equal(news.reports, 11);
+    assert_int_equal(news.opened, 0);
+    assert_int_equal(news.closed, 1);
+    rig_fini(&rig);
+}
+
 static void
 http_failures_never_open_a_breaker(void **state)
 {
@@ -294,6 +351,7 @@ main(void)
         cmocka_unit_test(caps_hold_per_subscription_per_origin_and_in_total),
         cmocka_unit_test(an_open_breaker_stops_its_origin_until_one_probe_succeeds),
         cmocka_unit_test(a_failed_probe_blocks_again),
+        cmocka_unit_test(reports_say_when_an_origin_is_blocked_and_when_it_is_free),
         cmocka_unit_test(http_failures_never_open_a_breaker),
         cmocka_unit_test(wait_for_a_probe_only_as_long_as_the_breaker_says),
         cmocka_unit_test(many_lanes_and_origins_come_and_go),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "spill.h"
 
+#include "start.h"
+
 /* Deliveries in one report: a transaction's worth of rows, and its size in memory. */
 #define REPORT_DELIVERIES_MAX 512
 /* Sweeps within spill_after_ms: a delivery leaves at most a quarter of it too late. */
@@ -191,11 +193,13 @@ find_due(const struct whs_work *work, const struct whs_lane *lane, size_t ahead,
     return rate_ms > due_ms ? rate_ms : due_ms;
 }
 
-/* Returns how many leave. */
+/* Returns how many leave. What it leads to may not be what its subscription names now.
+ */
 static size_t
 sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
            size_t soon_of_all)
 {
+    whs_start_look_up(work, lane);
     struct whs_origin *origin = lane->origin;
     int64_t before_ms = work->mono_ms - work->config->limits.spill_after_ms;
     int64_t due_ms = 0;

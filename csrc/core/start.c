@@ -35,11 +35,12 @@ front_lane(const struct whs_work *work)
     return WHS_HOLDER(whs_list_first(&origin->lanes), struct whs_lane, ring);
 }
 
-/* Subscriptions have changed since this lane's was looked up. One that is gone holds
- * its lane until the removal arrives that says what becomes of the rest. */
-static void
-look_up(struct whs_work *work, struct whs_lane *lane, uint64_t generation)
+void
+whs_start_look_up(struct whs_work *work, struct whs_lane *lane)
 {
+    uint64_t generation = atomic_load(&work->generation);
+    if (lane->generation == generation)
+        return;
     struct whs_subscriber *sub = whs_matcher_find(work->matcher, lane->sub->seq);
     lane->held = !sub;
     if (!sub || whs_lane_adopt(&work->lanes, lane, sub))
@@ -64,9 +65,8 @@ whs_start_next(struct whs_work *work)
 {
     struct whs_lane *lane;
     while (may_start_any(work) && (lane = front_lane(work))) {
-        uint64_t generation = atomic_load(&work->generation);
-        if (lane->generation != generation)
-            look_up(work, lane, generation);
+        if (lane->generation != atomic_load(&work->generation))
+            whs_start_look_up(work, lane);
         else if (has_expired(work, lane))
             whs_leave_lane(work, lane, WHS_OUTCOME_EXPIRED, 0);
         else if (whs_lane_waits(&work->lanes, lane))

@@ -11,6 +11,11 @@
 
 #include "work.h"
 
+/* Where subscriptions have changed since this lane's was looked up, looks again and
+ * places it. One that is gone holds its lane until the removal arrives that says what
+ * becomes of the rest. */
+void whs_start_look_up(struct whs_work *work, struct whs_lane *lane);
+
 /* The lane whose next attempt starts now; a report slot is reserved for it. NULL:
  * nothing may start now. */
 struct whs_lane *whs_start_next(struct whs_work *work);

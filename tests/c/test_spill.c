@@ -131,6 +131,28 @@ an_open_breaker_spills_until_it_closes(void **state)
 }
 
 static void
+what_goes_elsewhere_now_is_not_held_up_by_where_it_went(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    fake_transport_rule(rig.transport, "https://dead",
+                        (struct fake_answer)FAKE_OUTCOME(CONNECT_ERROR));
+    rig_put(&rig, (struct world_sub){.seq = 1, .origin = "https://dead"});
+    push_many(&rig, 8);
+    rig_turns(&rig, 3);
+    take_spilled(&rig);
+    assert_int_equal(rig_stats(&rig).origins_blocked, 1);
+    rig_put(&rig, (struct world_sub){.seq = 1, .origin = "https://alive"});
+    for (int64_t seq = 9; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 5);
+    assert_int_equal(take_spilled(&rig).deliveries, 0);
+    assert_int_equal(rig_stats(&rig).delivered, 12);
+    rig_fini(&rig);
+}
+
+static void
 what_is_delivered_at_pace_stays_however_long_the_queue(void **state)
 {
     (void)state;
@@ -281,6 +303,7 @@ main(void)
         cmocka_unit_test(what_does_not_start_in_time_is_spilled),
         cmocka_unit_test(the_loop_wakes_to_spill),
         cmocka_unit_test(an_open_breaker_spills_until_it_closes),
+        cmocka_unit_test(what_goes_elsewhere_now_is_not_held_up_by_where_it_went),
         cmocka_unit_test(what_is_delivered_at_pace_stays_however_long_the_queue),
         cmocka_unit_test(what_is_far_beyond_the_pace_is_spilled),
         cmocka_unit_test(spilling_stops_when_the_store_stands_still),

@@ -39,6 +39,7 @@ class GivenReports:
     tried: list[tuple[Any, ...]] = field(default_factory=list)
     ended: list[tuple[int]] = field(default_factory=list)
     changed: list[tuple[int, str, int]] = field(default_factory=list)
+    news: list[tuple[int, int | None]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -57,6 +58,9 @@ class GivenReports:
 
     def subscriptions(self) -> list[tuple[int, str, int]]:
         return list(self.changed)
+
+    def origins(self) -> list[tuple[int, int | None]]:
+        return list(self.news)
 
 
 class Kit:

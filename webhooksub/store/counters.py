@@ -17,3 +17,7 @@ def read(connection: Connection, key: str) -> int:
 
 def write(connection: Connection, key: str, number: int) -> None:
     connection.execute(update(meta).where(meta.c.key == key).values(value=str(number)))
+
+
+def add_one(connection: Connection, key: str) -> None:
+    write(connection, key, read(connection, key) + 1)

@@ -96,10 +96,13 @@ def settle(
         return False
     cursor = transaction.cursor
     if reports is not None:
-        rows, waiting = list(reports.deliveries(now)), reports.waiting(now)
+        tried, waiting = list(reports.deliveries(now)), reports.waiting(now)
+        rows, news = tried, reports.origins()
         if waiting:
+            rows = _readdress(transaction, groups, rows, waiting, news)
             rows = backlog.bound(transaction, rows, waiting)
-            transaction.after.append(lambda: _note(groups, waiting))
+            transaction.after.append(lambda: _note(groups, rows))
+        transaction.after.append(lambda: groups.learn(tried, news, now))
         UPSERT_DELIVERIES.run(cursor, rows)
         INSERT_ATTEMPTS.run(cursor, reports.attempts())
         delete_outbox(cursor, reports.done())
@@ -109,9 +112,33 @@ def settle(
     return True
 
 
-def _note(groups: DueGroups, waiting: Sequence[Row]) -> None:
+def _readdress(
+    transaction: Transaction,
+    groups: DueGroups,
+    rows: list[Row],
+    waiting: Sequence[Row],
+    news: Sequence[tuple[int, int | None]],
+) -> list[Row]:
+    """The rows, those that would wait for a held origin at the one that their subscription
+    has now: its owner may have changed the URL because of that."""
+    held = groups.held({row[_ORIGIN] for row in waiting}) | {origin for origin, _ in news}
+    seqs = {row[_SUBSCRIPTION] for row in waiting if row[_ORIGIN] in held}
+    if not seqs:
+        return rows
+    now = subscriptions.origins_of(transaction.connection, seqs)
+    return [
+        (*row[:_ORIGIN], now[row[_SUBSCRIPTION]], *row[_ORIGIN + 1 :])
+        if row[_STATE] == _WAITING and now.get(row[_SUBSCRIPTION], row[_ORIGIN]) != row[_ORIGIN]
+        else row
+        for row in rows
+    ]
+
+
+def _note(groups: DueGroups, rows: Sequence[Row]) -> None:
     earliest: dict[int, int] = {}
-    for row in waiting:
+    for row in rows:
+        if row[_STATE] != _WAITING:
+            continue
         at = earliest.get(row[_ORIGIN])
         if at is None or row[_NEXT_AT] < at:
             earliest[row[_ORIGIN]] = row[_NEXT_AT]

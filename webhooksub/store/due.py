@@ -4,7 +4,7 @@ Waiting rows are claimed so many of each *group*, never the oldest of all: a mil
 of one dead origin must not stand before another's. A group is an origin's seq. Rows of a
 subscription that may not deliver now (paused, disabled) are moved out of their origin's
 way into a group of their own, minus the subscription's seq, and are claimed from there
-when it may again.
+when it may again. Of a held origin (see holds.py) one row is claimed and no more.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,16 @@ from sqlalchemy import bindparam, func, or_, select, update
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import DueTuple, EventTuple
 from .groups import DueGroups
+from .holds import NEVER
 from .schema import CLAIMED, WAITING, delivery, event, subscription
 from .transaction import Transaction
 
 # Rows of one group looked at in one transaction, when many must be moved out of the way.
 _LOOKED_AT = 5_000
+# Rows of one group looked at at least, though fewer are wanted.
+_LOOK_LEAST = 64
+# A group that waits for its origin's probe is looked at so often.
+_LOOK_AGAIN_MS = 1_000
 # Data of claimed events, at least one: what they are pushed into does not ask how much it is.
 _BYTES = 16 * 1024 * 1024
 
@@ -89,25 +94,50 @@ class _Claim:
     now: int
     bytes_left: int = _BYTES
     rows: list[Any] = field(default_factory=list)
+    probed: set[int] = field(default_factory=set)  # held origins of which one is claimed
 
     def take_from(self, group: int, most: int) -> None:
         """Claims up to `most` rows of the group and clears away those that cannot be."""
         connection, first, cleared = self.transaction.connection, len(self.rows), False
-        for _ in range(max(1, _LOOKED_AT // most)):
+        origin = self._origin_of(group)
+        most = self.groups.most(origin, most, self.now)
+        if most == 0 or origin in self.probed:
+            until = self.groups.held_until(origin)
+            if until == NEVER or until <= self.now:
+                until = self.now + _LOOK_AGAIN_MS
+            self.transaction.after.append(lambda: self.groups.correct(group, until))
+            return
+        look = max(most, _LOOK_LEAST)
+        for _ in range(max(1, _LOOKED_AT // look)):
             want = most - (len(self.rows) - first)
-            given = {"group": group, "now": self.now, "most": want}
+            given = {"group": group, "now": self.now, "most": look}
             found = connection.execute(_due, given).all()
-            cleared = self._sort(group, found)
-            if not cleared or len(found) < want:
+            cleared = self._sort(group, found, want)
+            if not cleared or len(found) < look:
                 break
+        self._remember_probe(origin, self.rows[first:])
         if group < 0 and found and not cleared and found[0].status != SubscriptionStatus.ACTIVE:
             at = found[0].expires_at  # still paused: then there is something to do
         else:
             at = connection.execute(_earliest, {"group": group}).scalar()
         self.transaction.after.append(lambda: self.groups.correct(group, at))
 
-    def _sort(self, group: int, found: Sequence[Any]) -> bool:
-        """Puts each row where it belongs. True: some were only cleared away."""
+    def _origin_of(self, group: int) -> int:
+        """Where the group's rows go: a subscription's go to one place."""
+        if group >= 0:
+            return group
+        query = select(subscription.c.origin).where(subscription.c.seq == -group)
+        return self.transaction.connection.execute(query).scalar() or 0
+
+    def _remember_probe(self, origin: int, claimed: Sequence[Any]) -> None:
+        if claimed and self.groups.held([origin]):
+            self.probed.add(origin)
+            key = (claimed[0].event_seq, claimed[0].subscription_seq)
+            self.transaction.after.append(lambda: self.groups.probe(origin, key))
+
+    def _sort(self, group: int, found: Sequence[Any], want: int) -> bool:
+        """Puts each row where it belongs, claims up to `want`. True: some were only cleared
+        away."""
         claimed: list[Any] = []
         parked: list[Any] = []
         ended: list[tuple[Any, DeliveryState, Outcome]] = []
@@ -118,7 +148,9 @@ class _Claim:
                 ended.append((row, DeliveryState.EXPIRED, Outcome.EXPIRED))
             elif row.status != SubscriptionStatus.ACTIVE:
                 parked.append(row)
-            elif row.bytes <= self.bytes_left or not (self.rows or claimed):
+            elif len(claimed) < want and (
+                row.bytes <= self.bytes_left or not (self.rows or claimed)
+            ):
                 self.bytes_left -= row.bytes
                 claimed.append(row)
         self._claim(claimed)
@@ -212,6 +244,7 @@ def release_due(
         given = {"e": event_seq, "s": subscription_seq}
         for origin in transaction.connection.execute(release, given).scalars():
             groups.note(origin, at)
+    transaction.after.append(lambda: groups.released(rows, at))
 
 
 def take_over(transaction: Transaction) -> None:

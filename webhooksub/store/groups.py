@@ -2,15 +2,19 @@
 
 Kept in memory, so that asking costs nothing while nothing is due. The times are exact or
 too early, never too late: whoever makes a row wait notes it here, or adds one to the
-store's `replay_rev` when it is another process.
+store's `replay_rev` when it is another process. A group whose origin is held is due when
+the hold ends.
 """
 
 import heapq
 import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, func, select
 
 from . import counters
+from .holds import NEVER, Holds, Key
 from .schema import WAITING, delivery, waiting_in
 from .sqlite import Peek
 from .transaction import Transaction
@@ -23,6 +27,7 @@ class DueGroups:
         self._lock = threading.Lock()
         self._heap: list[tuple[int, int]] = []
         self._earliest: dict[int, int] = {}
+        self._holds = Holds()
         self._revision: int | None = None
         self._replay_rev: int | None = None
 
@@ -79,11 +84,55 @@ class DueGroups:
     def next_due(self) -> int | None:
         """The earliest time of all."""
         with self._lock:
-            return self._first()
+            at = self._first()
+            return None if at == NEVER else at
+
+    # --- holds -----------------------------------------------------------------------
+
+    def held(self, origins: Iterable[int]) -> set[int]:
+        """Those of them that are held."""
+        with self._lock:
+            return {origin for origin in origins if origin in self._holds}
+
+    def held_until(self, origin: int) -> int:
+        """See :meth:`Holds.until`."""
+        with self._lock:
+            return self._holds.until(origin)
+
+    def most(self, origin: int, most: int, now: int) -> int:
+        """See :meth:`Holds.most`."""
+        with self._lock:
+            return self._holds.most(origin, most, now)
+
+    def probe(self, origin: int, key: Key) -> None:
+        """See :meth:`Holds.probe`; :meth:`correct` is due for its group."""
+        with self._lock:
+            self._holds.probe(origin, key)
+
+    def learn(
+        self, rows: Sequence[Sequence[Any]], news: Sequence[tuple[int, int | None]], now: int
+    ) -> None:
+        """See :meth:`Holds.learn`. After the rows that wait are noted."""
+        with self._lock:
+            self._look_again(self._holds.learn(rows, news, now), now)
+
+    def released(self, keys: Iterable[Key], now: int) -> None:
+        """See :meth:`Holds.released`."""
+        with self._lock:
+            self._look_again(self._holds.released(keys, now), now)
+
+    def _look_again(self, origins: Iterable[int], now: int) -> None:
+        for origin in origins:
+            if origin in self._earliest:
+                self._set(origin, now)
+
+    # --- inside ----------------------------------------------------------------------
 
     def _set(self, group: int, at: int) -> None:
-        self._earliest[group] = at
-        heapq.heappush(self._heap, (at, group))
+        at = max(at, self._holds.until(group))
+        if self._earliest.get(group) != at:
+            self._earliest[group] = at
+            heapq.heappush(self._heap, (at, group))
 
     def _first(self) -> int | None:
         """Drops what was corrected since it was pushed."""

@@ -14,11 +14,12 @@ from typing import Any
 from .. import _core
 from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
-from ..events import DeliveryState
 from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
 from .memory_reads import MemoryReads, data_size
+from .memory_waiting import Row
 
-_WAITING = int(DeliveryState.WAITING)
+# Places in a row of Reports.deliveries.
+_SUBSCRIPTION, _ORIGIN = 1, 5
 _ROOT, _DATA = attrgetter("root"), attrgetter("data")
 
 
@@ -165,6 +166,7 @@ class MemoryStore(MemoryReads):
             if self._dispatching:
                 raise ConfigurationError("this store has a dispatcher already")
             self._dispatching = True
+            self._waiting.begin()
             return 1
 
     def hand_over_to(
@@ -225,8 +227,9 @@ class MemoryStore(MemoryReads):
         now = self._clock()
         with self._lock:
             if reports is not None:
-                rows, waiting = reports.deliveries(now), reports.waiting(now)
-                over = self._waiting.settle(rows, waiting)
+                rows = reports.deliveries(now)
+                waiting = [self._readdressed(row) for row in reports.waiting(now)]
+                over = self._waiting.settle(rows, waiting, reports.origins(), now)
                 self._keep(rows, reports.attempts())
                 for change in reports.subscriptions():
                     self._apply_change(*change, now)
@@ -234,6 +237,11 @@ class MemoryStore(MemoryReads):
                 self._over(over)
             self._end(done)
         return True
+
+    def _readdressed(self, row: Row) -> Row:
+        """The row, at the origin that its subscription has now."""
+        origin = self._subscriptions[row[_SUBSCRIPTION]].origin_seq or 0
+        return row if row[_ORIGIN] == origin else (*row[:_ORIGIN], origin, *row[_ORIGIN + 1 :])
 
     def _end(self, done: Sequence[tuple[int]]) -> None:
         """Events that were fanned out wholly."""

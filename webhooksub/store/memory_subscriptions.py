@@ -74,6 +74,7 @@ class MemorySubscriptions:
             values = dict(changes)
             if "origin" in values:
                 values["origin_seq"] = self._origin_seq(values["origin"])
+                self._waiting.move(record.seq, values["origin_seq"] or 0, self._clock())
             if keys is not None:
                 self._turn_keys(record.seq, keys, keys_overlap_ms)
             record = replace(record, **values, updated_at=self._clock(), rev=self._bump())

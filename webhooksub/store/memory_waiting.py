@@ -7,13 +7,14 @@ from typing import Any
 
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import SubscriptionRecord
+from .holds import NEVER, Holds
 
 Row = tuple[Any, ...]  # as Reports.deliveries gives it
 Key = tuple[int, int]  # (event seq, subscription seq)
 
 _WAITING, _CLAIMED = int(DeliveryState.WAITING), int(DeliveryState.CLAIMED)
 # Places in a row.
-_STATE, _NEXT_AT, _ORIGIN = 2, 4, 5
+_STATE, _NEXT_AT, _ORIGIN, _OUTCOME = 2, 4, 5, 8
 
 
 class Waiting:
@@ -24,14 +25,26 @@ class Waiting:
         self._of_event: Counter[int] = Counter()
         self._heaps: dict[int, list[tuple[int, Key]]] = {}
         self._parked: dict[int, list[Key]] = {}  # by subscription: it may not deliver now
+        self._holds = Holds()
 
     def holds(self, event_seq: int) -> bool:
         """Something of this event is not over."""
         return event_seq in self._of_event
 
-    def settle(self, rows: Sequence[Row], waiting: Sequence[Row]) -> list[int]:
-        """Takes in what became of deliveries; `waiting` are those of `rows` that wait.
-        Answers events of which nothing waits any more."""
+    def begin(self) -> None:
+        """A dispatcher with a new engine: no origin is held yet."""
+        self._holds = Holds()
+
+    def settle(
+        self,
+        rows: Sequence[Row],
+        waiting: Sequence[Row],
+        news: Sequence[tuple[int, int | None]],
+        now: int,
+    ) -> list[int]:
+        """Takes in what became of deliveries; `waiting` are those of `rows` that wait, `news`
+        is about origins. Answers events of which nothing waits any more."""
+        self._holds.learn(rows, news, now)
         over: list[int] = []
         if self.rows:
             mine = self._of_event
@@ -50,8 +63,17 @@ class Waiting:
         self.rows[key] = row
         heapq.heappush(self._heaps.setdefault(row[_ORIGIN], []), (row[_NEXT_AT], key))
 
+    def move(self, subscription: int, origin: int, now: int) -> None:
+        """What waits for it goes to this origin from now on, at once what could not start."""
+        for key in self.of_subscription(subscription):
+            row = self.rows[key]
+            if row[_ORIGIN] != origin:
+                at = now if row[_OUTCOME] == Outcome.SPILLED else row[_NEXT_AT]
+                self.add((*row[:_NEXT_AT], at, origin, *row[_ORIGIN + 1 :]))
+
     def release(self, key: Key, at: int) -> None:
         """A claimed row waits again."""
+        self._holds.released([key], at)
         row = self.rows.get(key)
         if row is not None and row[_STATE] == _CLAIMED:
             self.add((*row[:_STATE], _WAITING, row[3], at, *row[_ORIGIN:]))
@@ -73,15 +95,22 @@ class Waiting:
         ended: list[Row] = []
         for sub in [s for s in self._parked if subscriptions[s].expires_at <= now]:
             self.unpark(sub)
-        heaps = [heap for heap in self._heaps.values() if heap and heap[0][0] <= now]
-        for heap in sorted(heaps, key=lambda heap: heap[0]):
-            most = min(limit, len(claimed) + per_origin)
+        heaps = [item for item in self._heaps.items() if item[1] and item[1][0][0] <= now]
+        for origin, heap in sorted(heaps, key=lambda item: item[1][0]):
+            first = len(claimed)
+            most = min(limit, first + self._holds.most(origin, per_origin, now))
             while len(claimed) < most and heap and heap[0][0] <= now:
                 at, key = heapq.heappop(heap)
                 row = self.rows.get(key)
-                if row is None or row[_STATE] != _WAITING or row[_NEXT_AT] != at:
+                if row is None or (row[_STATE], row[_NEXT_AT], row[_ORIGIN]) != (
+                    _WAITING,
+                    at,
+                    origin,
+                ):
                     continue  # the row went on since it was pushed
                 self._sort(row, subscriptions.get(key[1]), now, claimed, ended)
+            if len(claimed) > first:
+                self._holds.probe(origin, claimed[first][:2])
         self._heaps = {origin: heap for origin, heap in self._heaps.items() if heap}
         return claimed, ended
 
@@ -120,7 +149,15 @@ class Waiting:
         return [k for k, row in self.rows.items() if k[1] == seq and row[_STATE] == _WAITING]
 
     def next_due(self) -> int | None:
-        return min((heap[0][0] for heap in self._heaps.values() if heap), default=None)
+        at = min(
+            (
+                max(heap[0][0], self._holds.until(origin))
+                for origin, heap in self._heaps.items()
+                if heap
+            ),
+            default=NEVER,
+        )
+        return None if at == NEVER else at
 
     def count(self) -> tuple[int, int]:
         """Waiting, claimed."""

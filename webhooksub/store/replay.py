@@ -100,8 +100,7 @@ def replay_events(transaction: Transaction, seqs: Sequence[int], sub: int, now: 
 
 def _tell_dispatchers(connection: Connection) -> None:
     """Another process may deliver: it looks for what is due when this number changed."""
-    number = counters.read(connection, counters.REPLAY_REV) + 1
-    counters.write(connection, counters.REPLAY_REV, number)
+    counters.add_one(connection, counters.REPLAY_REV)
 
 
 def events_between(

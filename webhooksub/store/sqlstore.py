@@ -175,6 +175,7 @@ class SqlStore(SqlReads):
         expected_rev: int | None = None,
     ) -> SubscriptionRecord:
         now = self._clock()
+        before = self.subscription(id) if "origin" in changes else None
         changed: SubscriptionRecord = self._process.write(
             lambda t: subscriptions.change(
                 t,
@@ -186,6 +187,11 @@ class SqlStore(SqlReads):
                 now=now,
             )
         )
+        if before is not None and before.origin_seq != changed.origin_seq:
+            left = before.origin_seq or 0
+            move = partial(subscriptions.move_waiting, record=changed, left=left, now=now)
+            while self._process.write(move):
+                self.wake()
         return changed
 
     def delete_subscription(self, id: bytes) -> SubscriptionRecord:

@@ -9,7 +9,17 @@ deleted stays as a tombstone, so that dispatchers hear of it.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ..errors import Conflict, NotFound
@@ -19,8 +29,10 @@ from .base import SubscriptionRecord, check_changeable
 from .schema import WAITING, delivery, origin, subscription
 from .transaction import Transaction
 
-# Rows cancelled in one transaction.
-_CANCELLED_AT_ONCE = 1_000
+# Rows cancelled, or moved, in one transaction.
+_AT_ONCE = 1_000
+# Subscriptions asked for in one statement.
+_ASKED_AT_ONCE = 500
 _OWN = [c for c in subscription.c if c.name != "origin"]
 
 
@@ -89,23 +101,37 @@ def delete(transaction: Transaction, id_: bytes, now: int) -> SubscriptionRecord
 
 def cancel_waiting(transaction: Transaction, record: SubscriptionRecord, now: int) -> int:
     """Some of the rows that wait for a deleted one become cancelled: 0 when none are left."""
-    groups = (record.origin_seq or 0, -record.seq)
+    cancel = _some_waiting(record.seq, (record.origin_seq or 0, -record.seq)).values(
+        state=int(DeliveryState.CANCELLED),
+        outcome=int(Outcome.CANCELLED),
+        next_at=None,
+        updated_at=now,
+    )
+    return transaction.connection.execute(cancel).rowcount
+
+
+def move_waiting(transaction: Transaction, record: SubscriptionRecord, left: int, now: int) -> int:
+    """Some of the rows that wait for the origin that it `left` wait for its new one: 0 when
+    none are left. What could not start there is due at once."""
+    spilled = delivery.c.outcome == int(Outcome.SPILLED)
+    move = _some_waiting(record.seq, (left,)).values(
+        origin=record.origin_seq or 0, next_at=case((spilled, now), else_=delivery.c.next_at)
+    )
+    count = transaction.connection.execute(move).rowcount
+    if count:
+        counters.add_one(transaction.connection, counters.REPLAY_REV)
+    return count
+
+
+def _some_waiting(seq: int, groups: Sequence[int]) -> Update:
     mine = (
         select(delivery.c.event_seq)
-        .where(WAITING, delivery.c.origin.in_(groups))
-        .where(delivery.c.subscription_seq == record.seq)
-        .limit(_CANCELLED_AT_ONCE)
+        .where(WAITING, delivery.c.origin.in_(groups), delivery.c.subscription_seq == seq)
+        .limit(_AT_ONCE)
     )
-    return transaction.connection.execute(
-        update(delivery)
-        .where(delivery.c.subscription_seq == record.seq, delivery.c.event_seq.in_(mine), WAITING)
-        .values(
-            state=int(DeliveryState.CANCELLED),
-            outcome=int(Outcome.CANCELLED),
-            next_at=None,
-            updated_at=now,
-        )
-    ).rowcount
+    return update(delivery).where(
+        delivery.c.subscription_seq == seq, delivery.c.event_seq.in_(mine), WAITING
+    )
 
 
 def apply_change(transaction: Transaction, seq: int, word: str, outcome: int, now: int) -> None:
@@ -129,6 +155,16 @@ def apply_change(transaction: Transaction, seq: int, word: str, outcome: int, no
 
 
 # --- reading -------------------------------------------------------------------------
+
+
+def origins_of(connection: Connection, seqs: Iterable[int]) -> dict[int, int]:
+    """Where those of them that are there deliver to now."""
+    wanted, found = list(seqs), dict[int, int]()
+    query = select(subscription.c.seq, func.coalesce(subscription.c.origin, 0))
+    for start in range(0, len(wanted), _ASKED_AT_ONCE):
+        some = subscription.c.seq.in_(wanted[start : start + _ASKED_AT_ONCE])
+        found |= {seq: origin for seq, origin in connection.execute(query.where(some))}
+    return found
 
 
 def find(connection: Connection, id_: bytes, now: int) -> SubscriptionRecord | None:

@@ -124,7 +124,7 @@ class Dispatcher:
             self._check_usable()
             if self._loop is not None:
                 return self
-            engine = self._make_engine(spill=self._store.durable)
+            engine = self._make_engine(spill=True)
             feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock)
             loop = DeliveryLoop(
                 self._store, engine, feed, self.config, self._clock, self._authorizer, self._tell

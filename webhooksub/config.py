@@ -33,6 +33,7 @@ class DeliveryConfig:
     queue_bytes_max: int = 64 * 1024 * 1024  # events and matches queued
     in_flight_max: int = 256  # attempts at once, in total
     in_flight_per_origin: int = 8  # polite to a host that many tenants share
+    in_flight_reserved_per_origin: int = 2  # of them, for subscriptions with none in flight
     in_flight_per_subscription: int = 8  # attempts or batches of one subscription at once
     report_slots: int = 4_096  # attempts running or not yet settled
     spill_after_ms: int = 2_000  # then a delivery becomes a waiting row
@@ -126,6 +127,7 @@ _ZERO_ALLOWED = {
     "disable_after_ms",
     "grace_ms",
     "spill_after_ms",
+    "in_flight_reserved_per_origin",
     "idempotency_ms",
 }
 

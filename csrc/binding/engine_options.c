@@ -53,6 +53,7 @@ static const struct number numbers[] = {
     ENGINE(queue_bytes_max, INT64, 1),
     ENGINE(in_flight_max, INT64, 1),
     ENGINE(in_flight_per_origin, INT64, 1),
+    ENGINE(in_flight_reserved_per_origin, INT64, 0),
     ENGINE(in_flight_per_subscription, INT64, 1),
     ENGINE(report_slots, INT64, 1),
     ENGINE(spill_after_ms, INT64, 0),

@@ -71,6 +71,7 @@ is_sound(const struct whs_engine_config *config)
     const struct whs_engine_limits *limits = &config->limits;
     return limits->queue_deliveries_max > 0 && limits->queue_bytes_max > 0 &&
            limits->in_flight_max > 0 && limits->in_flight_per_origin > 0 &&
+           limits->in_flight_reserved_per_origin >= 0 &&
            limits->in_flight_per_subscription > 0 && limits->report_slots > 0 &&
            limits->spill_after_ms >= 0 && limits->breaker_failures > 0 &&
            limits->breaker_open_ms > 0 && config->retry.step_count > 0;

@@ -18,6 +18,7 @@
     X(queue_bytes_max, 67108864)   /* events and matches queued, in bytes */           \
     X(in_flight_max, 256)          /* attempts at once */                              \
     X(in_flight_per_origin, 8)                                                         \
+    X(in_flight_reserved_per_origin, 2) /* for who has nothing in flight there */      \
     X(in_flight_per_subscription, 8)                                                   \
     X(report_slots, 4096) /* attempts running or not yet settled */                    \
     X(spill_after_ms, 2000)                                                            \

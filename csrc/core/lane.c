@@ -13,14 +13,14 @@
 #define LOOK_MS 1000
 
 bool
-whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t per_lane_max,
-               const struct whs_random *random)
+whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t reserved,
+               size_t per_lane_max, const struct whs_random *random)
 {
     *lanes = (struct whs_lanes){.in_flight_max = per_lane_max};
     whs_link_init(&lanes->busy);
     whs_link_init(&lanes->idle);
     return whs_table_init(&lanes->table) &
-           whs_origins_init(&lanes->origins, per_origin_max, random);
+           whs_origins_init(&lanes->origins, per_origin_max, reserved, random);
 }
 
 /* Seqs are ours, not chosen by strangers: spreading them is enough. */
@@ -242,6 +242,14 @@ rest(struct whs_lanes *lanes, struct whs_lane *lane)
                   WHS_HOLDER(whs_list_first(&lanes->idle), struct whs_lane, place));
 }
 
+static void
+stand_ready(struct whs_lane *lane)
+{
+    struct whs_origin *origin = lane->origin;
+    if (whs_link_is_alone(&lane->ring))
+        whs_list_append(lane->in_flight ? &origin->lanes : &origin->fresh, &lane->ring);
+}
+
 void
 whs_lane_place(struct whs_lanes *lanes, struct whs_lane *lane)
 {
@@ -256,8 +264,8 @@ whs_lane_place(struct whs_lanes *lanes, struct whs_lane *lane)
         whs_timer_clear(&lanes->waking, &lane->wake);
     if (!wants || waits)
         whs_list_remove(&lane->ring);
-    else if (whs_link_is_alone(&lane->ring))
-        whs_list_append(&lane->origin->lanes, &lane->ring);
+    else
+        stand_ready(lane);
     whs_origin_place(&lanes->origins, lane->origin);
     if (lane->first)
         stand(lanes, lane, WHS_LANE_BUSY);
@@ -397,6 +405,8 @@ whs_lane_end(struct whs_lanes *lanes, struct whs_lane *lane, struct whs_origin *
 {
     lane->in_flight--;
     origin->in_flight--;
+    if (lane->in_flight == 0)
+        whs_list_remove(&lane->ring); /* it is fresh again */
     whs_origin_place(&lanes->origins, origin);
     whs_origin_close(&lanes->origins, origin);
     whs_lane_place(lanes, lane);
@@ -411,8 +421,7 @@ wake_lane(struct whs_lanes *lanes, struct whs_lane *lane)
         whs_lane_place(lanes, lane);
         return;
     }
-    if (whs_link_is_alone(&lane->ring))
-        whs_list_append(&lane->origin->lanes, &lane->ring);
+    stand_ready(lane);
     whs_origin_place(&lanes->origins, lane->origin);
 }
 

@@ -2,8 +2,9 @@
  *
  * Who has work, and may it start? Each subscription with work has a lane (first in,
  * first out), each lane leads to an origin. Lanes that may start stand in their
- * origin's ring, origins that may start stand in one ring of origins: taking the front
- * and sending it to the back is round-robin, in one step.
+ * origin's ring (in two: those with nothing in flight before the others), origins that
+ * may start stand in one ring of origins: taking the front and sending it to the back
+ * is round-robin, in one step.
  *
  *   ready ─▶ origin A ─▶ origin C ─▶ …          not ready: at its cap, breaker open,
  *              │            │                              or no lane is ready
@@ -39,7 +40,7 @@ enum whs_lane_stand {
 
 struct whs_lane {
     struct whs_entry entry;
-    struct whs_link ring;  /* in its origin's lanes */
+    struct whs_link ring;  /* in its origin's fresh or other lanes */
     struct whs_link place; /* in the list of `stand` */
     enum whs_lane_stand stand;
     struct whs_timer wake;      /* when it is looked at, or its rate may be forgotten */
@@ -69,8 +70,8 @@ struct whs_lanes {
 };
 
 /* False: no memory. */
-bool whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t per_lane_max,
-                    const struct whs_random *random);
+bool whs_lanes_init(struct whs_lanes *lanes, size_t per_origin_max, size_t reserved,
+                    size_t per_lane_max, const struct whs_random *random);
 /* Nothing may be in flight. Drops what is queued. */
 void whs_lanes_fini(struct whs_lanes *lanes);
 /* Sets the time, and looks at what lingered, was over its rate or was blocked until

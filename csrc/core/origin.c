@@ -10,10 +10,13 @@
 #define IDLE_MAX 4096
 
 bool
-whs_origins_init(struct whs_origins *origins, size_t in_flight_max,
+whs_origins_init(struct whs_origins *origins, size_t in_flight_max, size_t reserved,
                  const struct whs_random *random)
 {
-    *origins = (struct whs_origins){.in_flight_max = in_flight_max};
+    *origins = (struct whs_origins){
+        .in_flight_max = in_flight_max,
+        .shared_max = reserved < in_flight_max ? in_flight_max - reserved : 0,
+    };
     origins->key.k0 = random->next(random->ctx);
     origins->key.k1 = random->next(random->ctx);
     whs_link_init(&origins->ready);
@@ -46,6 +49,7 @@ create_origin(struct whs_origins *origins, struct whs_slice name, uint64_t hash)
     origin->name = (struct whs_slice){text, name.len};
     origin->paced_ms = origins->mono_ms;
     whs_link_init(&origin->ring);
+    whs_link_init(&origin->fresh);
     whs_link_init(&origin->lanes);
     whs_link_init(&origin->idle);
     whs_table_add(&origins->table, &origin->entry, hash);
@@ -90,10 +94,12 @@ whs_origin_close(struct whs_origins *origins, struct whs_origin *origin)
 void
 whs_origin_place(struct whs_origins *origins, struct whs_origin *origin)
 {
-    bool wants = !whs_link_is_alone(&origin->lanes);
+    bool fresh = !whs_link_is_alone(&origin->fresh);
+    bool wants = fresh || !whs_link_is_alone(&origin->lanes);
     bool blocked = whs_origin_is_blocked(origin, origins->mono_ms);
-    bool starts = wants && !blocked && !origin->breaker.probing &&
-                  origin->in_flight < origins->in_flight_max;
+    size_t most = fresh ? origins->in_flight_max : origins->shared_max;
+    bool starts =
+        wants && !blocked && !origin->breaker.probing && origin->in_flight < most;
 
     if (wants && blocked)
         whs_timer_set(&origins->reopening, &origin->reopening,
@@ -104,6 +110,13 @@ whs_origin_place(struct whs_origins *origins, struct whs_origin *origin)
         whs_list_remove(&origin->ring);
     else if (whs_link_is_alone(&origin->ring))
         whs_list_append(&origins->ready, &origin->ring);
+}
+
+struct whs_link *
+whs_origin_front(const struct whs_origin *origin)
+{
+    struct whs_link *fresh = whs_list_first(&origin->fresh);
+    return fresh ? fresh : whs_list_first(&origin->lanes);
 }
 
 enum whs_breaker_news

@@ -2,7 +2,9 @@
  *
  * Where deliveries go: one scheme, host and port, shared by all lanes that lead there.
  * Those with a ready lane stand in one ring, unless they are at their cap or their
- * breaker is open. One that nobody refers to is kept for a while: its breaker
+ * breaker is open. Lanes with nothing in flight go before others, and the last places
+ * under the cap are theirs alone: one slow subscription holds a shared host's most
+ * places, but never all. One that nobody refers to is kept for a while: its breaker
  * remembers. Everything here belongs to the engine thread.
  */
 #ifndef WHS_ORIGIN_H
@@ -22,8 +24,10 @@
 
 struct whs_origin {
     struct whs_entry entry;
-    struct whs_link ring;  /* in origins.ready */
-    struct whs_link lanes; /* head: its lanes that are ready */
+    struct whs_link ring; /* in origins.ready */
+    struct whs_link
+        fresh; /* head: its lanes that are ready, nothing of theirs in flight */
+    struct whs_link lanes; /* head: others that are ready */
     struct whs_link idle;  /* in origins.idle while nobody refers to it */
     struct whs_timer reopening;
     struct whs_breaker breaker;
@@ -37,6 +41,7 @@ struct whs_origin {
 
 struct whs_origins {
     size_t in_flight_max; /* of each */
+    size_t shared_max;    /* at so many in flight only fresh lanes start */
     int64_t mono_ms;      /* now, set once a turn */
     struct whs_hash_key key;
     struct whs_table table;
@@ -47,9 +52,10 @@ struct whs_origins {
     struct whs_timers reopening;
 };
 
-/* False: no memory. */
+/* `reserved` of `in_flight_max` are for lanes with nothing in flight. False: no memory.
+ */
 bool whs_origins_init(struct whs_origins *origins, size_t in_flight_max,
-                      const struct whs_random *random);
+                      size_t reserved, const struct whs_random *random);
 /* Nobody may refer to one. */
 void whs_origins_fini(struct whs_origins *origins);
 
@@ -58,6 +64,8 @@ struct whs_origin *whs_origin_open(struct whs_origins *origins, struct whs_slice
 void whs_origin_close(struct whs_origins *origins, struct whs_origin *origin);
 /* Says whether it may start something now. After every change. */
 void whs_origin_place(struct whs_origins *origins, struct whs_origin *origin);
+/* Its lane whose turn it is; it must be ready. */
+struct whs_link *whs_origin_front(const struct whs_origin *origin);
 /* What was admitted did not happen: if it was the probe, the next one is. Places it. */
 void whs_origin_forgo(struct whs_origins *origins, struct whs_origin *origin);
 /* Notes how an attempt ended; places it. */

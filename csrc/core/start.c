@@ -32,7 +32,7 @@ front_lane(const struct whs_work *work)
     if (!link)
         return NULL;
     struct whs_origin *origin = WHS_HOLDER(link, struct whs_origin, ring);
-    return WHS_HOLDER(whs_list_first(&origin->lanes), struct whs_lane, ring);
+    return WHS_HOLDER(whs_origin_front(origin), struct whs_lane, ring);
 }
 
 void

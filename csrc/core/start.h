@@ -2,7 +2,8 @@
  *
  * Who starts next, and how many run at once? Round-robin over the origins that may
  * start, then over such an origin's lanes. The caps: in total (here), per origin
- * (origin.c), per subscription (lane.c), which also has its rate (rate.c). Besides,
+ * (origin.c, which keeps some places for whoever has nothing in flight), per
+ * subscription (lane.c), which also has its rate (rate.c). Besides,
  * nothing starts without a lease, without a place in the report queue, or after its
  * subscription has expired.
  */

@@ -36,6 +36,7 @@ whs_work_init(struct whs_work *work, const struct whs_engine_config *config,
     work->reports = create_reports((size_t)limits->report_slots);
     bool lanes =
         whs_lanes_init(&work->lanes, (size_t)limits->in_flight_per_origin,
+                       (size_t)limits->in_flight_reserved_per_origin,
                        (size_t)limits->in_flight_per_subscription, &config->random);
     if (work->reports && lanes)
         return true;

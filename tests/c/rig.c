@@ -22,6 +22,7 @@ rig_init(struct rig *rig, void (*tweak)(struct whs_engine_config *config))
     config.clock = fake_clock_clock(&rig->clock);
     config.random = fake_random_random(&rig->random);
     config.retry.jitter = 0;
+    config.limits.in_flight_reserved_per_origin = 0;
     if (tweak)
         tweak(&config);
     assert_int_equal(whs_engine_create(&config, rig->catalog, &rig->transport->base,

@@ -20,7 +20,7 @@ struct rig {
 };
 
 /* `tweak` may change the default config; NULL: leaves it. No jitter, so that delays are
- * the schedule's. */
+ * the schedule's, and nothing reserved, so that one subscription has its origin. */
 void rig_init(struct rig *rig, void (*tweak)(struct whs_engine_config *config));
 /* Destroys the engine; everything taken and not settled too. */
 void rig_fini(struct rig *rig);

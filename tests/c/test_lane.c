@@ -34,7 +34,7 @@ open_lane(struct world_sub wanted)
     fanout->linked = DELIVERIES;
     for (int i = 0; i < DELIVERIES; i++)
         fanout->deliveries[i].time_ms = i;
-    assert_true(whs_lanes_init(&lanes, 8, 2, &source));
+    assert_true(whs_lanes_init(&lanes, 8, 0, 2, &source));
     struct whs_lane *lane = whs_lane_create(&lanes, sub, 0);
     assert_non_null(lane);
     whs_event_unref(event);

@@ -29,7 +29,7 @@ setup(void **state)
     struct fake_random random = {1};
     struct whs_random source = fake_random_random(&random);
     whs_link_init(&lane);
-    return whs_origins_init(&origins, IN_FLIGHT_MAX, &source) ? 0 : -1;
+    return whs_origins_init(&origins, IN_FLIGHT_MAX, 0, &source) ? 0 : -1;
 }
 
 static int

@@ -177,6 +177,99 @@ caps_hold_per_subscription_per_origin_and_in_total(void **state)
 }
 
 static void
+reserve_two(struct whs_engine_config *config)
+{
+    config->spill = false;
+    config->limits.in_flight_reserved_per_origin = 2;
+}
+
+static void
+one_subscription_never_takes_all_of_a_shared_origin(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, reserve_two);
+    rig.transport->usual = (struct fake_answer)NEVER_ANSWERED;
+    char tenant[] = "a";
+    for (int64_t seq = 1; seq <= 4; seq++, tenant[0]++)
+        rig_put(&rig, (struct world_sub){
+                          .seq = seq, .tenant = tenant, .origin = "https://x"});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "a");
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->in_flight, 6);
+    /* Two that have nothing in flight get one place each, however much they have. */
+    for (int64_t seq = 21; seq <= 30; seq++)
+        rig_push(&rig, seq, "b");
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->in_flight, 7);
+    rig_push(&rig, 31, "c");
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->in_flight, 8);
+    assert_non_null(strstr(rig_request(&rig, 7)->body, "\"resource\":\"tenant/c"));
+    /* And the cap is the cap. */
+    rig_push(&rig, 32, "d");
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->in_flight, 8);
+    rig_fini(&rig);
+}
+
+static void
+allow_three_of_an_origin(struct whs_engine_config *config)
+{
+    config->spill = false;
+    config->limits.in_flight_per_origin = 3;
+}
+
+static void
+whoever_has_nothing_in_flight_is_first(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, allow_three_of_an_origin);
+    rig.transport->usual = (struct fake_answer)NEVER_ANSWERED;
+    rig_put(&rig, (struct world_sub){.seq = 1, .tenant = "a", .origin = "https://x"});
+    rig_put(&rig, (struct world_sub){.seq = 2, .tenant = "b", .origin = "https://x"});
+    rig_put(&rig, (struct world_sub){.seq = 3, .tenant = "c", .origin = "https://x"});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "a");
+    rig_turns(&rig, 2);
+    for (int64_t seq = 21; seq <= 40; seq++)
+        rig_push(&rig, seq, seq % 2 ? "b" : "c");
+    rig_turns(&rig, 2);
+    assert_int_equal(rig.transport->request_count, 3);
+    fake_transport_release(rig.transport, (struct fake_answer){0});
+    rig_turns(&rig, 2);
+    /* One of each, though a's work is the oldest and the most. */
+    assert_int_equal(rig.transport->request_count, 6);
+    const char *tenants[] = {"tenant/b", "tenant/c", "tenant/a"};
+    for (size_t i = 0; i < 3; i++)
+        assert_non_null(strstr(rig_request(&rig, 3 + i)->body, tenants[i]));
+    rig_fini(&rig);
+}
+
+static void
+reserve_all(struct whs_engine_config *config)
+{
+    config->spill = false;
+    config->limits.in_flight_reserved_per_origin = 100;
+}
+
+static void
+a_reserve_as_large_as_the_cap_leaves_one_place_to_each(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, reserve_all);
+    rig_put(&rig, (struct world_sub){.seq = 1, .origin = "https://x"});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    turn_until_answered(&rig, 20);
+    assert_int_equal(rig.transport->in_flight_peak, 1);
+    rig_fini(&rig);
+}
+
+static void
 an_open_breaker_stops_its_origin_until_one_probe_succeeds(void **state)
 {
     (void)state;
@@ -349,6 +442,9 @@ main(void)
         cmocka_unit_test(lanes_of_one_origin_take_turns),
         cmocka_unit_test(one_subscription_is_served_in_the_order_of_publishing),
         cmocka_unit_test(caps_hold_per_subscription_per_origin_and_in_total),
+        cmocka_unit_test(one_subscription_never_takes_all_of_a_shared_origin),
+        cmocka_unit_test(whoever_has_nothing_in_flight_is_first),
+        cmocka_unit_test(a_reserve_as_large_as_the_cap_leaves_one_place_to_each),
         cmocka_unit_test(an_open_breaker_stops_its_origin_until_one_probe_succeeds),
         cmocka_unit_test(a_failed_probe_blocks_again),
         cmocka_unit_test(reports_say_when_an_origin_is_blocked_and_when_it_is_free),

@@ -18,6 +18,13 @@
 #define RESOLVE_LOOK_MS 100
 /* libcurl remembers the address of a name so long. */
 #define ADDRESS_KEPT_MS INT64_C(60000)
+/* Options of libcurl 8.20, which keeps a pool of threads for lookups. By number,
+ * because the library may be newer than the headers; an older one knows neither and has
+ * no need of them. */
+#define POOL_THREADS_MAX ((CURLMoption)(CURLOPTTYPE_LONG + 20))
+#define POOL_QUICK_EXIT ((CURLMoption)(CURLOPTTYPE_LONG + 21))
+/* Its pool looks up the A and the AAAA of a name each by a thread. */
+#define LOOKUPS_OF_A_NAME 2
 
 const struct whs_curl_config whs_curl_config_default = {
     .connect_timeout_ms = 5 * SECOND,
@@ -189,12 +196,13 @@ collect_ended(struct curl_transport *t)
 
 /* --- Starting: no more lookups at once than there may be threads for. --- */
 
+/* The handle may be libcurl's own, by which its pool of threads wakes it up. */
 static void
 note_lookup(CURL *easy, int fd)
 {
     struct whs_curl_transfer *transfer = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
-    if (transfer->resolving && transfer->lookup_fd < 0)
+    if (transfer && transfer->resolving && transfer->lookup_fd < 0)
         transfer->lookup_fd = whs_curl_resolves_copy(fd);
 }
 
@@ -433,6 +441,20 @@ check_libcurl(struct whs_error *err)
 }
 
 static bool
+is_taken(CURLMcode code)
+{
+    return code == CURLM_OK || code == CURLM_UNKNOWN_OPTION;
+}
+
+static bool
+limit_pool(CURLM *multi, unsigned resolves_max)
+{
+    long most = LOOKUPS_OF_A_NAME * (long)resolves_max;
+    return is_taken(curl_multi_setopt(multi, POOL_THREADS_MAX, most)) &&
+           is_taken(curl_multi_setopt(multi, POOL_QUICK_EXIT, 1L));
+}
+
+static bool
 set_limits(struct curl_transport *t)
 {
     CURLM *multi = t->loop.multi;
@@ -443,7 +465,8 @@ set_limits(struct curl_transport *t)
                CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)most) == CURLM_OK &&
            curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)most) ==
-               CURLM_OK;
+               CURLM_OK &&
+           limit_pool(multi, t->config.resolves_max);
 }
 
 static bool

@@ -6,6 +6,7 @@ a second POST.
 """
 
 import gzip
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -115,7 +116,7 @@ class Case:
 SUCCESS, HTTP_ERROR, REDIRECT = Outcome.SUCCESS, Outcome.HTTP_ERROR, Outcome.REDIRECT
 UNKNOWN, TIMEOUT, PROTOCOL = Outcome.UNKNOWN, Outcome.TIMEOUT, Outcome.PROTOCOL_ERROR
 # A libcurl before 8.6 calls a line that is too long want of memory.
-CURL = tuple(int(n) for n in _core.build_info()["curl"].split("/")[1].split()[0].split("."))
+CURL = tuple(int(n) for n in re.findall(r"\d+", _core.build_info()["curl"])[:3])
 TOO_LONG = PROTOCOL if CURL >= (8, 6) else UNKNOWN
 
 BODIES = [

@@ -3,6 +3,9 @@
 
 #include "retry.h"
 
+#define STATUS_AT (sizeof("HTTP/1.1 ") - 1)
+#define STATUS_MIN 100
+
 static struct whs_slice
 trim_end(struct whs_slice line)
 {
@@ -12,23 +15,23 @@ trim_end(struct whs_slice line)
     return line;
 }
 
-/* "HTTP/1.1 204 No Content" → 204, 0 when it is no status line. */
+/* "HTTP/1.1 204 No Content" → 204, 0 when it is no status line of HTTP/1.0 or 1.1.
+ * libcurl's versions differ in what they take for one. */
 static int
 read_status(struct whs_slice line)
 {
-    if (line.len < 12 || memcmp(line.ptr, "HTTP/", 5) != 0)
-        return 0;
-    const char *space = memchr(line.ptr, ' ', line.len);
-    if (!space || line.ptr + line.len - space < 4)
+    const char *code = line.ptr + STATUS_AT;
+    if (line.len < STATUS_AT + 3 || (memcmp(line.ptr, "HTTP/1.1 ", STATUS_AT) != 0 &&
+                                     memcmp(line.ptr, "HTTP/1.0 ", STATUS_AT) != 0))
         return 0;
     int status = 0;
-    for (int i = 1; i <= 3; i++) {
-        if (space[i] < '0' || space[i] > '9')
+    for (int i = 0; i < 3; i++) {
+        if (code[i] < '0' || code[i] > '9')
             return 0;
-        status = status * 10 + (space[i] - '0');
+        status = status * 10 + (code[i] - '0');
     }
-    bool ends = line.ptr + line.len - space == 4 || space[4] == ' ';
-    return ends ? status : 0;
+    bool ends = line.len == STATUS_AT + 3 || code[3] == ' ';
+    return ends && status >= STATUS_MIN ? status : 0;
 }
 
 static void
@@ -53,6 +56,7 @@ read_field(struct whs_head *head, struct whs_slice line, int64_t now_ms,
            int64_t retry_after_max_ms)
 {
     const char *colon = memchr(line.ptr, ':', line.len);
+    head->fields++;
     if (!colon)
         return;
     struct whs_slice name = {line.ptr, (size_t)(colon - line.ptr)};
@@ -84,7 +88,9 @@ whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
         begin(head, read_status(line));
     head->ambiguous = head->content_lengths > 1 ||
                       (head->content_lengths > 0 && head->transfer_encoding);
-    head->refused = head->status == 101 || head->bytes > WHS_HEAD_BYTES_MAX;
+    head->refused = head->status == 0 || head->status == 101 ||
+                    head->fields > WHS_HEAD_FIELDS_MAX ||
+                    head->bytes > WHS_HEAD_BYTES_MAX;
     return !head->refused;
 }
 

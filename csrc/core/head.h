@@ -15,13 +15,17 @@
 
 /* libcurl gives up a little above this; a head of this size is nobody's answer. */
 #define WHS_HEAD_BYTES_MAX (256 * 1024)
+/* In all heads of one answer. Newer libcurls give up at 5,000, older ones never;
+ * nobody's answer has so many. */
+#define WHS_HEAD_FIELDS_MAX 1000
 
 struct whs_head {
     int status;     /* of the head being read; 0: its first line was none */
     bool begun;     /* its first line was read, its end was not */
     bool complete;  /* a final head has ended: `status` is the answer's */
-    bool refused;   /* 101, or too long: not HTTP as we speak it */
+    bool refused;   /* no status line, 101, or too long: not HTTP as we speak it */
     bool ambiguous; /* framed in two ways: the connection must not be used again */
+    int fields;
     int content_lengths;
     bool transfer_encoding;
     int64_t retry_after_ms; /* the longest that was named; -1: none */

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* CURLE_TOO_LARGE of libcurl 8.6, by number: the library may be newer than the headers.
+ * Before it a line that is too long is called want of memory. */
+#define TOO_LARGE 100
+
 static enum whs_outcome
 classify_timeout(const struct whs_curl_transfer *transfer)
 {
@@ -23,6 +27,8 @@ classify_broken(const struct whs_curl_transfer *transfer)
 static enum whs_outcome
 classify_code(const struct whs_curl_transfer *transfer, CURLcode code)
 {
+    if ((int)code == TOO_LARGE)
+        return WHS_OUTCOME_PROTOCOL_ERROR;
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         return classify_timeout(transfer);
@@ -43,9 +49,6 @@ classify_code(const struct whs_curl_transfer *transfer, CURLcode code)
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_WRITE_ERROR:
-#if LIBCURL_VERSION_NUM >= 0x080600
-    case CURLE_TOO_LARGE:
-#endif
         return WHS_OUTCOME_PROTOCOL_ERROR;
     default: /* also CURLE_OK, when the connection ended within the head */
         return transfer->requests > 0 ? WHS_OUTCOME_UNKNOWN : WHS_OUTCOME_LOCAL_ERROR;

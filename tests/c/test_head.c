@@ -50,7 +50,6 @@ a_complete_final_head_decides(void **state)
         {"HTTP/1.1 200 OK\r\n\r\n", 200, WHS_OUTCOME_SUCCESS},
         {"HTTP/1.1 204\r\n\r\n", 204, WHS_OUTCOME_SUCCESS},
         {"HTTP/1.0 299 \r\n\r\n", 299, WHS_OUTCOME_SUCCESS},
-        {"HTTP/2 202 \r\n\r\n", 0, 0},
         {"HTTP/1.1 300 Many\r\n\r\n", 300, WHS_OUTCOME_REDIRECT},
         {"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", 302, WHS_OUTCOME_REDIRECT},
         {"HTTP/1.1 399 x\r\n\r\n", 399, WHS_OUTCOME_REDIRECT},
@@ -68,9 +67,7 @@ a_complete_final_head_decides(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct whs_head head = read_new(rows[i].text);
-        assert_int_equal(head.complete, rows[i].status != 0);
-        if (!head.complete)
-            continue;
+        assert_true(head.complete);
         assert_int_equal(head.status, rows[i].status);
         assert_int_equal(whs_head_outcome(&head), rows[i].outcome);
     }
@@ -86,15 +83,51 @@ what_has_not_ended_is_no_head(void **state)
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
         "HTTP/1.1 100 Continue\r\n\r\n",
         "HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n",
-        "HTTP/1.1 2xx OK\r\n\r\n",
-        "HTTP/1.1 2000 OK\r\n\r\n",
-        "HTTP/1.1 20\r\n\r\n",
-        "HTTP/1.1\r\n\r\n",
-        "garbage\r\n\r\n",
-        "\r\n\r\n",
     };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        assert_false(read_new(texts[i]).complete);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct whs_head head = read_new(texts[i]);
+        assert_false(head.complete);
+        assert_false(head.refused);
+    }
+}
+
+static void
+what_does_not_begin_with_a_status_line_of_ours_is_read_no_further(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "HTTP/2 202 \r\n\r\n",         "HTTP/3.7 200 OK\r\n\r\n",
+        "HTTP/1.2 200 OK\r\n\r\n",     "HTTP/1.10 200 OK\r\n\r\n",
+        "HTTP/1.1  200 OK\r\n\r\n",    "HTTP/1.1\t200 OK\r\n\r\n",
+        " HTTP/1.1 200 OK\r\n\r\n",    "http/1.1 200 OK\r\n\r\n",
+        "ICY 200 OK\r\n\r\n",          "HTTP/1.1 2xx OK\r\n\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",    "HTTP/1.1 20\r\n\r\n",
+        "HTTP/1.1 099 Odd\r\n\r\n",    "HTTP/1.1 000 Odd\r\n\r\n",
+        "HTTP/1.1 -20 Odd\r\n\r\n",    "HTTP/1.1\r\n\r\n",
+        "HTTP/1.1 200x\r\n\r\n",       "garbage\r\n\r\n",
+        "\r\nHTTP/1.1 200 OK\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct whs_head head = {.retry_after_ms = -1};
+        if (read_text(&head, texts[i]) || !head.refused || head.complete)
+            fail_msg("%s", texts[i]);
+    }
+}
+
+static void
+a_head_has_only_so_many_fields(void **state)
+{
+    (void)state;
+    static const char status[] = "HTTP/1.1 200 OK\r\n";
+    for (int more = 0; more <= 1; more++) {
+        struct whs_head head = {.retry_after_ms = -1};
+        assert_true(read_text(&head, "HTTP/1.1 103 Early\r\nLink: </x>\r\n\r\n"));
+        assert_true(read_text(&head, status));
+        for (int i = 0; i < WHS_HEAD_FIELDS_MAX - 1; i++)
+            assert_true(read_text(&head, "A: b\r\n"));
+        assert_int_equal(read_text(&head, more ? "A: b\r\n\r\n" : "\r\n"), !more);
+        assert_int_equal(head.complete, !more);
+    }
 }
 
 static void
@@ -219,6 +252,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_complete_final_head_decides),
         cmocka_unit_test(what_has_not_ended_is_no_head),
+        cmocka_unit_test(
+            what_does_not_begin_with_a_status_line_of_ours_is_read_no_further),
+        cmocka_unit_test(a_head_has_only_so_many_fields),
         cmocka_unit_test(a_status_line_among_the_fields_changes_nothing),
         cmocka_unit_test(switching_protocols_ends_it_at_once),
         cmocka_unit_test(floods_are_cut_before_libcurl_cuts_them),

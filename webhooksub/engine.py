@@ -12,6 +12,7 @@ _SECTIONS = ("delivery", "retry", "signing")
 _HTTP = (
     "connect_timeout_ms",
     "total_timeout_ms",
+    "body_timeout_ms",
     "connections_max",
     "connections_idle_max",
     "resolves_max",

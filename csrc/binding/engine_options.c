@@ -64,6 +64,7 @@ static const struct number numbers[] = {
     RETRY("disable_after_ms", disable_after_ms, INT64, 0),
     CURL(connect_timeout_ms, INT64, 1),
     CURL(total_timeout_ms, INT64, 1),
+    CURL(body_timeout_ms, INT64, 1),
     CURL(connections_max, UNSIGNED, 1),
     CURL(connections_idle_max, UNSIGNED, 1),
     CURL(resolves_max, UNSIGNED, 1),

@@ -29,6 +29,7 @@
 const struct whs_curl_config whs_curl_config_default = {
     .connect_timeout_ms = 5 * SECOND,
     .total_timeout_ms = 15 * SECOND,
+    .body_timeout_ms = 2 * SECOND,
     .retry_after_max_ms = 6 * 3600 * SECOND,
     .connections_max = 256,
     .connections_idle_max = 1024,
@@ -47,6 +48,7 @@ struct curl_transport {
     struct whs_curl_names names;
     /* Transfers, for a place among the lookups; those of each standing. */
     struct whs_link waiting[WHS_CURL_STANDINGS];
+    struct whs_link bodies;         /* transfers whose head has decided, oldest first */
     struct whs_curl_transfer *idle; /* to be used again */
     struct whs_exchange *done;
     struct whs_exchange *done_last;
@@ -104,8 +106,8 @@ apply_options(CURL *easy, const struct whs_curl_config *config)
 static struct whs_curl_transfer *
 create_transfer(struct curl_transport *t)
 {
-    struct whs_curl_transfer *transfer =
-        whs_curl_transfer_create(&t->config, &t->loop, &t->resolves, &t->names);
+    struct whs_curl_transfer *transfer = whs_curl_transfer_create(
+        &t->config, &t->loop, &t->resolves, &t->names, &t->bodies);
     if (!transfer)
         return NULL;
     if (apply_options(transfer->easy, &t->config) == CURLE_OK &&
@@ -131,6 +133,13 @@ put_transfer(struct curl_transport *t, struct whs_curl_transfer *transfer)
     transfer->exchange = NULL;
     transfer->next_idle = t->idle;
     t->idle = transfer;
+}
+
+static struct whs_curl_transfer *
+first_of(const struct whs_link *list)
+{
+    struct whs_link *link = whs_list_first(list);
+    return link ? WHS_HOLDER(link, struct whs_curl_transfer, link) : NULL;
 }
 
 /* --- Ending. --- */
@@ -176,6 +185,7 @@ finish(struct curl_transport *t, struct whs_curl_transfer *transfer, CURLcode co
     note_lookup_failed(t, transfer, code);
     if (transfer->added)
         remove_from_multi(t, transfer, code == CURLE_OPERATION_TIMEDOUT);
+    whs_list_remove(&transfer->link);
     append_done(t, exchange);
     put_transfer(t, transfer);
 }
@@ -192,6 +202,17 @@ collect_ended(struct curl_transport *t)
         if (message->msg == CURLMSG_DONE && transfer)
             finish(t, transfer, code);
     }
+}
+
+/* What an endpoint says after its head, or withholds, changes nothing any more. */
+static void
+expire_bodies(struct curl_transport *t)
+{
+    const struct whs_clock *clock = &t->config.clock;
+    struct whs_curl_transfer *transfer = first_of(&t->bodies);
+    int64_t now_ms = transfer ? clock->mono_ms(clock->ctx) : 0;
+    while ((transfer = first_of(&t->bodies)) && transfer->body_until_ms <= now_ms)
+        finish(t, transfer, CURLE_OPERATION_TIMEDOUT);
 }
 
 /* --- Starting: no more lookups at once than there may be threads for. --- */
@@ -218,8 +239,7 @@ admit(struct curl_transport *t, struct whs_curl_transfer *transfer, bool with_pl
 static struct whs_curl_transfer *
 first_waiting(const struct curl_transport *t, size_t standing)
 {
-    struct whs_link *link = whs_list_first(&t->waiting[standing]);
-    return link ? WHS_HOLDER(link, struct whs_curl_transfer, link) : NULL;
+    return first_of(&t->waiting[standing]);
 }
 
 static bool
@@ -310,7 +330,6 @@ expire_waiting(struct curl_transport *t)
     for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
         while ((transfer = first_waiting(t, standing)) &&
                transfer->began_ms <= oldest_ms) {
-            whs_list_remove(&transfer->link);
             transfer->local_failure = true;
             finish(t, transfer, CURLE_COULDNT_RESOLVE_HOST);
         }
@@ -352,13 +371,25 @@ cancel_exchange(struct whs_transport *transport, struct whs_exchange *exchange)
 }
 
 static int64_t
+sooner(int64_t wait_ms, int64_t other_ms)
+{
+    other_ms = other_ms > 0 ? other_ms : 0;
+    return wait_ms < 0 || other_ms < wait_ms ? other_ms : wait_ms;
+}
+
+static int64_t
 choose_wait(const struct curl_transport *t, int timeout_ms)
 {
+    const struct whs_clock *clock = &t->config.clock;
+    const struct whs_curl_transfer *body = first_of(&t->bodies);
+    int64_t wait_ms = timeout_ms;
     if (t->done)
         return 0;
-    if (is_any_waiting(t) && (timeout_ms < 0 || timeout_ms > RESOLVE_LOOK_MS))
-        return RESOLVE_LOOK_MS;
-    return timeout_ms;
+    if (is_any_waiting(t))
+        wait_ms = sooner(wait_ms, RESOLVE_LOOK_MS);
+    if (body)
+        wait_ms = sooner(wait_ms, body->body_until_ms - clock->mono_ms(clock->ctx));
+    return wait_ms;
 }
 
 static struct whs_exchange *
@@ -369,6 +400,7 @@ poll_exchanges(struct whs_transport *transport, int timeout_ms)
     collect_ended(t);
     whs_curl_loop_turn(&t->loop, choose_wait(t, timeout_ms));
     collect_ended(t);
+    expire_bodies(t);
     expire_waiting(t);
     struct whs_exchange *done = t->done;
     t->done = t->done_last = NULL;
@@ -497,6 +529,7 @@ whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust
     t->trust = trust;
     for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
         whs_link_init(&t->waiting[standing]);
+    whs_link_init(&t->bodies);
     if (!set_up(t)) {
         int error = errno;
         destroy(&t->base);

@@ -22,6 +22,7 @@
 struct whs_curl_config {
     int64_t connect_timeout_ms; /* 5,000 */
     int64_t total_timeout_ms;   /* 15,000: Standard Webhooks says 15–30 s */
+    int64_t body_timeout_ms;    /* 2,000: for the rest, once the head has decided */
     int64_t retry_after_max_ms; /* 6 h */
     unsigned connections_max;   /* 256 open at once */
     unsigned

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport_curl_callbacks.h"
 
+#include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define BODY_MS 2000
 
 /* --- Before a byte leaves. --- */
 
@@ -33,12 +33,14 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 #endif
     int fd =
         socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0) {
-        transfer->local_failure = true;
-        return CURL_SOCKET_BAD;
+    if (fd >= 0 && whs_curl_loop_keep(transfer->loop, fd, transfer)) {
+        transfer->opened = true;
+        return fd;
     }
-    whs_curl_loop_keep(transfer->loop, fd);
-    return fd;
+    if (fd >= 0)
+        close(fd);
+    transfer->local_failure = true;
+    return CURL_SOCKET_BAD;
 }
 
 /* Called for connections that outlive the transfer that opened them. */
@@ -49,29 +51,59 @@ close_socket(void *ctx, curl_socket_t fd)
     return close(fd);
 }
 
+/* Who is at the other end of a socket, whatever was asked for: the system connects
+ * 0.0.0.0 to loopback, and newer libcurls tell us what was asked for. Where nobody is
+ * any more, because the other side has reset the connection, no byte goes. */
+static bool
+may_go_to_peer(struct whs_curl_transfer *transfer, int fd)
+{
+    struct sockaddr_storage storage;
+    struct sockaddr *peer = (struct sockaddr *)(void *)&storage;
+    socklen_t len = sizeof(storage);
+    if (getpeername(fd, peer, &len) != 0)
+        return errno == ENOTCONN;
+    if (getnameinfo(peer, len, transfer->address, sizeof(transfer->address), NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        transfer->address[0] = '\0';
+    return whs_guard_allows(&transfer->config->guard, peer);
+}
+
+/* Of a kept connection the peer was judged when it was new. */
+static bool
+may_send(struct whs_curl_transfer *transfer, const char *ip)
+{
+    int fd = -1;
+    bool may = whs_guard_allows_text(&transfer->config->guard, ip);
+    snprintf(transfer->address, sizeof(transfer->address), "%s", ip ? ip : "");
+    while (transfer->opened &&
+           (fd = whs_curl_loop_next_opened(transfer->loop, transfer, fd)) >= 0)
+        may = may_go_to_peer(transfer, fd) && may;
+    return may;
+}
+
 /* Just before a request is sent: on a new connection, on a kept one, and when libcurl
  * sends a request again by itself. */
 static int
 before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
 {
     struct whs_curl_transfer *transfer = ctx;
+    bool allowed = has_proxy(transfer) || may_send(transfer, ip);
     (void)local_ip, (void)port, (void)local_port;
     whs_curl_transfer_note_found(transfer);
-    snprintf(transfer->address, sizeof(transfer->address), "%s",
-             ip && !has_proxy(transfer) ? ip : "");
     transfer->requests++;
+#ifdef WHS_SABOTAGE_no_prereq
+    allowed = true;
+#endif
 #ifndef WHS_SABOTAGE_no_resend_guard
     if (transfer->requests > 1) {
         transfer->resend_refused = true;
         return CURL_PREREQFUNC_ABORT;
     }
 #endif
-#ifndef WHS_SABOTAGE_no_prereq
-    if (!has_proxy(transfer) && !whs_guard_allows_text(&transfer->config->guard, ip)) {
+    if (!allowed) {
         transfer->blocked = true;
         return CURL_PREREQFUNC_ABORT;
     }
-#endif
     return CURL_PREREQFUNC_OK;
 }
 
@@ -86,15 +118,15 @@ install_trust(CURL *easy, void *ssl_ctx, void *ctx)
 /* --- The answer. --- */
 
 /* The head has decided; the body is read to have its first bytes and to keep the
- * connection, which is not worth a place in flight until the attempt's own timeout. */
+ * connection, which is not worth a place in flight until the attempt's own timeout.
+ * libcurl would look at a new timeout only when the endpoint says something. */
 static void
-limit_body(const struct whs_curl_transfer *transfer)
+limit_body(struct whs_curl_transfer *transfer)
 {
     const struct whs_curl_config *config = transfer->config;
     int64_t now_ms = config->clock.mono_ms(config->clock.ctx);
-    int64_t most_ms = now_ms - transfer->began_ms + BODY_MS;
-    if (most_ms < config->total_timeout_ms)
-        curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)most_ms);
+    transfer->body_until_ms = now_ms + config->body_timeout_ms;
+    whs_list_append(transfer->bodies, &transfer->link);
 }
 
 static size_t

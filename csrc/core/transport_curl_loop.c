@@ -85,11 +85,13 @@ set_timer(CURLM *multi, long timeout_ms, void *ctx)
     return 0;
 }
 
-void
-whs_curl_loop_keep(struct whs_curl_loop *loop, int fd)
+bool
+whs_curl_loop_keep(struct whs_curl_loop *loop, int fd, const void *opener)
 {
-    if (make_room_for(loop, fd))
-        loop->sockets[fd] = (struct whs_curl_watched){.kept = true};
+    if (!make_room_for(loop, fd))
+        return false;
+    loop->sockets[fd] = (struct whs_curl_watched){.kept = true, .opener = opener};
+    return true;
 }
 
 void
@@ -97,6 +99,17 @@ whs_curl_loop_forget(struct whs_curl_loop *loop, int fd)
 {
     if ((size_t)fd < loop->sockets_cap)
         loop->sockets[fd] = (struct whs_curl_watched){0};
+}
+
+int
+whs_curl_loop_next_opened(struct whs_curl_loop *loop, const void *opener, int fd)
+{
+    for (size_t at = (size_t)(fd + 1); at < loop->sockets_cap; at++)
+        if (loop->sockets[at].opener == opener) {
+            loop->sockets[at].opener = NULL;
+            return (int)at;
+        }
+    return -1;
 }
 
 /* --- Turns. --- */

@@ -17,7 +17,8 @@
 struct whs_curl_watched {
     uint32_t told;
     uint32_t wanted;
-    bool kept; /* ours: we hear of its end by whs_curl_loop_forget */
+    bool kept;          /* ours: we hear of its end by whs_curl_loop_forget */
+    const void *opener; /* until its first request: whom it was opened for */
 };
 
 /* `easy` looks up a name and is told by `fd` when it is found. */
@@ -47,9 +48,13 @@ void whs_curl_loop_run_timer(struct whs_curl_loop *loop);
 void whs_curl_loop_turn(struct whs_curl_loop *loop, int64_t wait_ms);
 /* Any thread: a turn that waits ends. */
 void whs_curl_loop_wake(struct whs_curl_loop *loop);
-/* After a socket for a connection was opened, and before it is closed. libcurl's other
- * sockets are its own business: they wake it when a name is found. */
-void whs_curl_loop_keep(struct whs_curl_loop *loop, int fd);
+/* After a socket for a connection was opened (false: no memory), and before it is
+ * closed. libcurl's other sockets are its own business: they wake it when a name is
+ * found. */
+bool whs_curl_loop_keep(struct whs_curl_loop *loop, int fd, const void *opener);
 void whs_curl_loop_forget(struct whs_curl_loop *loop, int fd);
+/* The next socket behind `fd` that was opened for this one, which is named once;
+ * negative: no other. Begins with -1. */
+int whs_curl_loop_next_opened(struct whs_curl_loop *loop, const void *opener, int fd);
 
 #endif

@@ -8,7 +8,7 @@
 struct whs_curl_transfer *
 whs_curl_transfer_create(const struct whs_curl_config *config,
                          struct whs_curl_loop *loop, struct whs_curl_resolves *resolves,
-                         struct whs_curl_names *names)
+                         struct whs_curl_names *names, struct whs_link *bodies)
 {
     struct whs_curl_transfer *transfer = whs_calloc(1, sizeof(*transfer));
     if (!transfer)
@@ -17,6 +17,7 @@ whs_curl_transfer_create(const struct whs_curl_config *config,
     transfer->loop = loop;
     transfer->resolves = resolves;
     transfer->names = names;
+    transfer->bodies = bodies;
     whs_link_init(&transfer->link);
     transfer->method = WHS_METHOD_POST;
     transfer->lookup_fd = -1;
@@ -126,7 +127,7 @@ whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
     transfer->read_bytes = 0;
     transfer->requests = 0;
     transfer->resolving = transfer->blocked = transfer->resend_refused = false;
-    transfer->found = transfer->local_failure = false;
+    transfer->opened = transfer->found = transfer->local_failure = false;
     transfer->address[0] = '\0';
     exchange->transfer = transfer;
     whs_buf_reset(&exchange->answer.body);

@@ -17,11 +17,14 @@
 #include "transport_curl_resolve.h"
 
 struct whs_curl_transfer {
-    const struct whs_curl_config *config; /* this and the next three: borrowed */
+    const struct whs_curl_config *config; /* this and the next four: borrowed */
     struct whs_curl_loop *loop;
     struct whs_curl_resolves *resolves;
     struct whs_curl_names *names;
-    struct whs_link link; /* among those that wait, or in no list */
+    /* The transport's list of those whose head has decided, in that order. */
+    struct whs_link *bodies;
+    /* Among those that wait to be added, or in `bodies`, or in no list. */
+    struct whs_link link;
     struct whs_curl_transfer *next_idle;
     struct whs_exchange *exchange; /* NULL: idle */
     CURL *easy;
@@ -33,10 +36,12 @@ struct whs_curl_transfer {
     /* What has become of the exchange so far. */
     struct whs_head head;
     int64_t began_ms;
+    int64_t body_until_ms; /* once the head has decided */
     int64_t read_bytes;
     int requests;   /* that libcurl was about to send */
     bool added;     /* to the multi */
     bool resolving; /* holds a place among the lookups */
+    bool opened;    /* a socket, for a connection of its own */
     bool found;     /* its name is known, or a connection was kept */
     int lookup_fd;  /* while it does: a copy of what it is told by, or negative */
     bool blocked;
@@ -58,7 +63,8 @@ struct whs_curl_transfer {
 struct whs_curl_transfer *whs_curl_transfer_create(const struct whs_curl_config *config,
                                                    struct whs_curl_loop *loop,
                                                    struct whs_curl_resolves *resolves,
-                                                   struct whs_curl_names *names);
+                                                   struct whs_curl_names *names,
+                                                   struct whs_link *bodies);
 void whs_curl_transfer_destroy(struct whs_curl_transfer *transfer);
 
 /* Puts the request into libcurl's words. Failing leaves the transfer idle. */

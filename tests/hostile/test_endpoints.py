@@ -118,6 +118,9 @@ UNKNOWN, TIMEOUT, PROTOCOL = Outcome.UNKNOWN, Outcome.TIMEOUT, Outcome.PROTOCOL_
 # A libcurl before 8.6 calls a line that is too long want of memory.
 CURL = tuple(int(n) for n in re.findall(r"\d+", _core.build_info()["curl"])[:3])
 TOO_LONG = PROTOCOL if CURL >= (8, 6) else UNKNOWN
+# From 8.17 on it refuses an answer with two different lengths before its head is complete, as
+# RFC 9112 asks; the head of the others decides, and their connection is not used again.
+TWO_LENGTHS = (PROTOCOL, None) if CURL >= (8, 17) else (SUCCESS, 200)
 
 BODIES = [
     Case("no_content", says_and_waits(b"HTTP/1.1 204 No Content\r\n\r\n"), SUCCESS, 204),
@@ -138,7 +141,9 @@ BODIES = [
     Case("10_GB", floods(OK + b"Content-Length: 10737418240\r\n\r\n", BLOCK), SUCCESS, 200),
     Case("a_body_without_end", floods(OK + b"\r\n", BLOCK), SUCCESS, 200),
     Case(
-        "two_lengths", says(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nab"), SUCCESS, 200
+        "two_lengths",
+        says(OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nab"),
+        *TWO_LENGTHS,
     ),
     Case(
         "a_length_and_chunks",
@@ -168,10 +173,9 @@ HEADS = [
     Case("one_field_without_end", floods(OK + b"A: ", b"b" * 65_536), TOO_LONG),
     Case("a_status_line_without_end", floods(b"HTTP/1.1 200 ", b"O" * 65_536), TOO_LONG),
     Case("a_field_of_1_MB", says(OK + b"A: " + b"b" * MEGABYTE + b"\r\n\r\n"), TOO_LONG),
-    Case(
-        "10,000_fields", says(OK + b"A: " + b"bbbbbbbb\r\nA: " * 10_000 + b"\r\n\r\n"), SUCCESS, 200
-    ),
-    Case("30,000_fields", says(OK + b"A: " + b"bbbbbbbb\r\nA: " * 30_000 + b"\r\n\r\n"), PROTOCOL),
+    Case("1,000_fields", says(OK + b"A: b\r\n" * 1_000 + b"\r\n"), SUCCESS, 200),
+    Case("1,001_fields", says(OK + b"A: b\r\n" * 1_001 + b"\r\n"), PROTOCOL),
+    Case("30,000_fields", says(OK + b"A: b\r\n" * 30_000 + b"\r\n"), PROTOCOL),
     Case("a_NUL_in_a_field", says(OK + b"A: b\0c\r\nContent-Length: 0\r\n\r\n"), PROTOCOL),
     Case("a_field_without_a_colon", says(OK + b"colonless\r\nContent-Length: 0\r\n\r\n"), PROTOCOL),
     Case("a_folded_field", says(OK + b"A: b\r\n c\r\nContent-Length: 0\r\n\r\n"), SUCCESS, 200),
@@ -179,7 +183,10 @@ HEADS = [
     Case("garbage", says(b"\x00\xff\x16\x03 what is this\r\n\r\n"), PROTOCOL),
     Case("HTTP/0.9", says(b"<html>hello</html>"), PROTOCOL),
     Case("HTTP/1.0", says(b"HTTP/1.0 200 OK\r\n\r\nok"), SUCCESS, 200),
+    Case("HTTP/1.2", says(b"HTTP/1.2 200 OK\r\n\r\n"), PROTOCOL),
+    Case("HTTP/2", says(b"HTTP/2 200 OK\r\n\r\n"), PROTOCOL),
     Case("HTTP/3.7", says(b"HTTP/3.7 200 OK\r\n\r\n"), PROTOCOL),
+    Case("a_status_below_100", says(b"HTTP/1.1 099 Odd\r\n\r\n"), PROTOCOL),
     Case("a_status_of_words", says(b"HTTP/1.1 good OK\r\n\r\n"), PROTOCOL),
     Case("a_head_cut_short", says(OK + b"Content-Length: 0\r\n"), UNKNOWN),
     Case("a_cut_status_line", says(b"HTTP/1.1 20"), UNKNOWN),
@@ -243,6 +250,25 @@ def test_a_body_that_drips_is_not_waited_for_to_the_end(
     delivery = deliver(make(config={"total_timeout_ms": 15_000}), endpoint.url())
     assert (delivery.outcome, delivery.http_status) == (SUCCESS, 200)
     assert 1_000 < (delivery.duration_ms or 0) < 8_000
+
+
+@pytest.mark.parametrize("frame", [b"Content-Length: 100\r\n\r\nab", b"\r\n"])
+def test_silence_after_a_complete_head_frees_the_place_soon(
+    frame: bytes, make: Make, serve: Serve
+) -> None:
+    """It would be held up to the total timeout, by an endpoint that has said all that counts."""
+    silent, other = serve(says_and_waits(OK + frame)), serve(agree)
+    hooks = make(config={"total_timeout_ms": 60_000, "body_timeout_ms": 500, "in_flight_max": 1})
+    for endpoint, action in ((silent, "update"), (other, "delete")):
+        hooks.subscribe(RECORDS, action, endpoint.url(), expires=timedelta(days=1))
+    event = hooks.publish(PATH, "update")
+    silent.wait_for(1)
+    hooks.publish(PATH, "delete")
+    assert other.wait_for(1, timeout=5)
+    assert hooks.flush(timeout=5).complete
+    [delivery] = hooks.deliveries(event=event.id)
+    assert (delivery.outcome, delivery.http_status) == (SUCCESS, 200)
+    assert 450 < (delivery.duration_ms or 0) < 4_000
 
 
 def test_an_endless_extension_of_a_chunk_costs_no_memory(

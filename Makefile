@@ -29,7 +29,7 @@ $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(wildcard csrc/*/*.[ch]) 
 	@touch $@
 
 # --- The demo, the tests of everything --------------------------------------
-.PHONY: demo test prove-foundation
+.PHONY: demo test hostile prove-foundation
 # EVENTS=n publishes so many.
 demo: build ## deliver events to a local HTTPS receiver and count both ends (EVENTS=n)
 	@$(BIN)/webhooksub demo $(if $(EVENTS),--events $(EVENTS))
@@ -40,6 +40,13 @@ test: build ## the C tests, then all tests in Python
 	@$(PYTEST) -n 2 -m 'not serial' tests --ignore=tests/prove
 	@$(PYTEST) -m serial tests --ignore=tests/prove || test $$? = 5
 	@$(PYTEST) tests/prove
+
+# With SABOTAGE=no-prereq (no-opensocket, no-body-cap, no-resend-guard, follow-redirects) on
+# a build of its own without that defence: the tests that hold it fail, and so does this.
+HOSTILE := tests/hostile tests/unit/test_subscription_hostile.py
+hostile: build ## addresses, endpoints and certificates that mean harm (SABOTAGE=no-prereq …)
+	@$(if $(SABOTAGE),$(WHOLE) $(BIN)/python tests/hostile/sabotage.py --show $(SABOTAGE),\
+		$(PYTEST) -n 2 -m 'not serial' $(HOSTILE) && $(PYTEST) -m serial $(HOSTILE))
 
 # ONLY="name …" proves with these sabotages alone.
 prove-foundation: build ## show that the test of each step and promise can fail

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from groups import pytest_collection_modifyitems, pytest_terminal_summary
 
 from webhooksub.config import Config
 from webhooksub.events import DeliveryState, Outcome, SubscriptionStatus
 from webhooksub.store import Store, open_store
 from webhooksub.store.base import DispatcherInfo, NewEvent, SubscriptionRecord
+
+__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
 
 ROOT = "tenant/acme"
 DAY = 86_400_000

@@ -77,7 +77,7 @@ class HttpConfig:
 
     connect_timeout_ms: int = 5_000  # name, connection and TLS together
     total_timeout_ms: int = 15_000  # of an attempt; Standard Webhooks advises 15–30 s
-    body_timeout_ms: int = 2_000  # of an answer's body: its head has decided, silence frees the place
+    body_timeout_ms: int = 2_000  # of a body: the head has decided, silence frees the place
     connections_max: int = 256  # open at once
     connections_idle_max: int = 1_024  # fewer than the live origins thrashes
     resolves_max: int = 64  # names looked up at once

@@ -1,8 +1,9 @@
 """Shows that the hostile suite can fail: ``python tests/hostile/sabotage.py [NAME …]``.
 
-Each sabotage takes one defence of the transport away (``WHS_SABOTAGE_…`` in csrc/core). All
-of this folder's tests run under it, and exactly those of :data:`EXPECTED` must be red. The
-exit code is 0 only if every sabotage is seen by them and by no others.
+Each sabotage takes one defence of the transport away (``WHS_SABOTAGE_…`` in csrc/core), in a
+build of its own. All of this folder's tests run under it, and exactly those of
+:data:`EXPECTED` must be red. The exit code is 0 only if every sabotage is seen by them and by
+no others. ``--show NAME`` runs them as ever, and ends as they do: with 1 when some are red.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "webhooksub"
@@ -66,18 +68,19 @@ def build(name: str) -> Path:
     return target.parents[1]
 
 
-def run(packages: Path, *options: str) -> set[str]:
-    """Names of the tests that were red, without their parameters."""
+def run(packages: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """All tests of this folder, on that package."""
     environment = os.environ | {"PYTHONPATH": str(packages), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"]
-    done = subprocess.run(
-        [*command, *options, str(Path(__file__).parent)],
-        cwd=REPOSITORY,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=RUN_SECONDS_MAX,
+    command += ["-m", "not serial", "--tb=no", str(Path(__file__).parent)]
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, text=True, timeout=RUN_SECONDS_MAX, **options
     )
+
+
+def red_ones(packages: Path) -> set[str]:
+    """Names of the tests that were red, without their parameters."""
+    done = run(packages, stdout=subprocess.PIPE)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"the tests did not run:\n{done.stdout}")
     return set(re.findall(r"^(?:FAILED|ERROR) [^:]+::(\w+)", done.stdout, re.MULTILINE))
@@ -86,9 +89,13 @@ def run(packages: Path, *options: str) -> set[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Show that the hostile suite can fail.")
     parser.add_argument("only", nargs="*", metavar="SABOTAGE", help="these alone")
+    parser.add_argument("--show", choices=sorted(EXPECTED), help="run under this one as ever")
+    given = parser.parse_args()
+    if given.show is not None:
+        return run(build(given.show)).returncode
     wrong = 0
-    for name in parser.parse_args().only or EXPECTED:
-        red = run(build(name))
+    for name in given.only or EXPECTED:
+        red = red_ones(build(name))
         wrong += red != EXPECTED[name]
         for test in sorted(red | EXPECTED[name]):
             state = "red as it must be" if test in red & EXPECTED[name] else "UNEXPECTED"

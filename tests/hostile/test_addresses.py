@@ -15,6 +15,8 @@ import trustme
 from apart import Apart
 from evil import Evil, Peer, agree, context_of, listen
 
+pytestmark = pytest.mark.hostile("S")
+
 Serve = Callable[..., Evil]
 
 OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.3"

@@ -10,6 +10,8 @@ from evil import Behaviour, Evil, Peer, agree, listen
 from webhooksub import Closed, Config, Outcome, ValidationError, _core, catalogs
 from webhooksub.engine import make_engine
 
+pytestmark = pytest.mark.hostile("E")
+
 Serve = Callable[..., Evil]
 QUICK = {"connect_timeout_ms": 4_000, "total_timeout_ms": 5_000}
 

@@ -20,6 +20,8 @@ from seen import wait_until
 
 from webhooksub import Delivery, DeliveryState, Outcome, SubscriptionStatus, _core
 
+pytestmark = pytest.mark.hostile("E")
+
 Serve = Callable[..., Evil]
 Deliver = Callable[..., Delivery]
 

@@ -14,6 +14,8 @@ from evil import Behaviour, Evil, Peer, agree, context_of, listen
 
 from webhooksub import Config, ConfigurationError, Delivery, Dispatcher, Outcome
 
+pytestmark = pytest.mark.hostile("S")
+
 Serve = Callable[..., Evil]
 Deliver = Callable[..., Delivery]
 

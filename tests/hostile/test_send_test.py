@@ -13,6 +13,8 @@ import pytest
 
 from webhooksub.testing import Receiver
 
+pytestmark = pytest.mark.hostile("S")
+
 HOST = "metadata.hooks.example"
 CONNECT = re.compile(r'connect\(.*inet_(?:addr|pton)\(.*?"([0-9a-f.:]+)"')
 Traced = Callable[..., tuple[dict[str, object], set[str]]]

@@ -44,6 +44,8 @@ from datetime import timedelta
 from webhooksub import Dispatcher, allow_all
 from webhooksub.testing import Receiver
 
+pytestmark = [pytest.mark.hostile("E"), pytest.mark.serial]
+
 SETTINGS = {"connect_timeout_ms": 400, "total_timeout_ms": 3_000, "retry_steps_ms": (60_000,),
             "resolves_max": 4, "spill_after_ms": 60_000, "breaker_failures": 1_000}
 records = "tenant/acme/sidedrawer/s1/record"

@@ -22,6 +22,8 @@ from evil import Evil, Peer, agree, context_of, listen
 from webhooksub import ConfigurationError, Delivery, DeliveryState, Outcome, certificates
 from webhooksub.certificates import find_authorities
 
+pytestmark = pytest.mark.hostile("T")
+
 Serve = Callable[..., Evil]
 Deliver = Callable[..., Delivery]
 

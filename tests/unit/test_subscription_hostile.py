@@ -15,6 +15,8 @@ from subscriptions import MADE, NOW, URL, columns, document, make
 
 from webhooksub import Subscription, ValidationError, catalogs
 
+pytestmark = pytest.mark.hostile("V")
+
 # --- what callers' own types may do ----------------------------------------------------------
 
 

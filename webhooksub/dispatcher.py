@@ -39,6 +39,7 @@ from .events import (
 from .feed import SubscriptionFeed
 from .handshake import Handshake
 from .looking import Looking
+from .paging import Page, Paging
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .store import open_store
 from .store.base import DispatcherInfo, NewEvent, Store
@@ -97,6 +98,7 @@ class Dispatcher:
             self._store, catalog, authorizer, clock, rules, self._handshake
         )
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
+        self._paging = Paging(self._store, self._subscriptions, self._looking)
         self._publication = Publication(catalog, clock, json)
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -110,6 +112,10 @@ class Dispatcher:
     def in_memory(cls, *, authorizer: Authorizer, **settings: Any) -> Self:
         """A dispatcher without a database, for notebooks and benches: nothing is written."""
         return cls("memory://", authorizer=authorizer, **settings)
+
+    @property
+    def authorizer(self) -> Authorizer:
+        return self._authorizer
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "delivering" if self._loop else "publisher"
@@ -258,6 +264,10 @@ class Dispatcher:
         """Those that `actor` may see; by resource, status, owner, brand_code, after, limit."""
         return self._subscriptions.list(actor, **filters)
 
+    def subscription_page(self, *, actor: Any = None, **filters: Any) -> Page[SubscriptionInfo]:
+        """Those that `actor` may see; by resource, status, brand_code, cursor, limit."""
+        return self._paging.subscriptions(actor, **filters)
+
     def send_test(self, url_or_subscription_id: str, *, actor: Any = None) -> TestResult:
         """POSTs a test notification (``data: {"test": true}``), which is no event, and waits.
 
@@ -388,6 +398,12 @@ class Dispatcher:
     def deliveries(self, *, actor: Any = None, **filters: Any) -> list[Delivery]:
         """Newest first; by subscription, event, state, since, until, limit."""
         return self._looking.deliveries(actor, **filters)
+
+    def delivery_page(
+        self, subscription: str, *, actor: Any = None, **filters: Any
+    ) -> Page[Delivery]:
+        """Of one subscription, newest first; by state, since, until, cursor, limit."""
+        return self._paging.deliveries(subscription, actor, **filters)
 
     def attempts(self, event: str, subscription: str, *, actor: Any = None) -> list[Attempt]:
         """The failed attempts of one delivery, and those after a failed one, in order."""

@@ -6,6 +6,7 @@
     ├── UnknownResource         (ValueError)    no catalog row knows this path
     ├── NotFound                (LookupError)   not there, or not for this actor to see
     ├── Conflict                                it contradicts what is stored already
+    ├── LimitReached                            a named limit allows no more
     ├── OutboxFull                              the store's limit for waiting events is reached
     ├── StoreUnavailable                        the database did not answer, or refused
     ├── Closed                  (RuntimeError)  used after close(), or before start()
@@ -71,6 +72,20 @@ class NotFound(WebhooksubError, LookupError):
 class Conflict(WebhooksubError):
     """The request contradicts what is stored, such as an idempotency key used for other
     content."""
+
+
+class LimitReached(WebhooksubError):
+    """A limit that the operator set, named in the message, allows no more of something.
+
+    `retry_after_s`: when asking again makes sense.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 60) -> None:
+        super().__init__(message, retry_after_s)
+        self.message, self.retry_after_s = message, retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class OutboxFull(WebhooksubError):

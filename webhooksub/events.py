@@ -71,6 +71,30 @@ class Outcome(IntEnum):
     DISABLED = 20
 
 
+#: Outcomes that are ours and not the endpoint's.
+_OWN_OUTCOMES = frozenset(
+    (
+        Outcome.LOCAL_ERROR,
+        Outcome.EXPIRED,
+        Outcome.CANCELLED,
+        Outcome.BACKLOG_FULL,
+        Outcome.SPILLED,
+        Outcome.DISABLED,
+    )
+)
+
+
+def public_outcome(outcome: Outcome, http_status: int | None) -> str:
+    """What a tenant is told: ``delivered``, ``refused`` (an HTTP answer that is no 2xx),
+    ``unreachable``, or what we did ourselves. More would be a scan of what is behind our
+    firewall."""
+    if outcome is Outcome.SUCCESS:
+        return "delivered"
+    if outcome in _OWN_OUTCOMES:
+        return outcome.name.lower()
+    return "unreachable" if http_status is None else "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One published change. `duplicate`: the idempotency key had published it before."""

@@ -18,7 +18,7 @@ from .events import (
     to_ms,
 )
 from .publishing import _ACTIONS
-from .store.base import AttemptRecord, DeliveryRecord, Store, SubscriptionRecord
+from .store.base import AttemptRecord, DeliveryRecord, EventRecord, Store, SubscriptionRecord
 from .subscribing import Subscriptions
 
 # A replay by state goes page by page.
@@ -53,11 +53,11 @@ class Looking:
         records = self._records(
             actor, subscription, event, state, since, until, before=before, limit=limit
         )
-        return [_delivery(record) for record in records]
+        return [self.delivery(record) for record in records]
 
     def attempts(self, event: str, subscription: str, actor: Any) -> list[Attempt]:
-        stored = self._event(event)
         record = self._subscriptions.record(subscription, actor)
+        stored = self._event(event, actor)
         rows = self._store.attempts(stored.seq, record.seq)
         return [_attempt(row, event, subscription) for row in rows]
 
@@ -101,10 +101,26 @@ class Looking:
             if visible is not None and root not in visible:
                 raise NotFound("no such root")
             records = self._store.subscriptions(roots=[root], limit=_PAGE)
-        return [self._explain(record, paths, action, event) for record in records]
+        stored = None if event is None else self._event(event, actor)
+        return [self._explain(record, paths, action, stored) for record in records]
 
     def prune(self, older_than: datetime, progress: Any) -> dict[str, int]:
         return self._store.prune(older_than_ms=to_ms(older_than), progress=progress)
+
+    def delivery(self, record: DeliveryRecord) -> Delivery:
+        """The stored row as callers see it."""
+        return Delivery(
+            _core.uuid_text(record.event_id),
+            _core.uuid_text(record.subscription_id),
+            DeliveryState(record.state),
+            record.attempts,
+            None if record.next_at is None else from_ms(record.next_at),
+            record.http_status,
+            None if record.outcome is None else Outcome(record.outcome),
+            record.duration_ms,
+            from_ms(record.updated_at),
+            record.batch,
+        )
 
     # --- inside ----------------------------------------------------------------------
 
@@ -120,26 +136,39 @@ class Looking:
         before: tuple[int, int] | None,
         limit: int,
     ) -> list[DeliveryRecord]:
+        filters = self.filters(actor, subscription, event, state, since, until)
+        return self._store.deliveries(**filters, before=before, limit=limit)
+
+    def filters(
+        self,
+        actor: Any,
+        subscription: str | None = None,
+        event: str | None = None,
+        state: str | DeliveryState | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> dict[str, Any]:
+        """A list's conditions, as the store takes them, within what the actor may see."""
         record = None
         if subscription is not None:
             record = self._subscriptions.record(subscription, actor)
-        return self._store.deliveries(
-            roots=self._subscriptions.visible_roots(actor),
-            subscription=None if record is None else record.seq,
-            event=None if event is None else self._event(event).seq,
-            state=None if state is None else _state(state),
-            since=None if since is None else to_ms(since),
-            until=None if until is None else to_ms(until),
-            before=before,
-            limit=limit,
-        )
+        return {
+            "roots": self._subscriptions.visible_roots(actor),
+            "subscription": None if record is None else record.seq,
+            "event": None if event is None else self._event(event, actor).seq,
+            "state": None if state is None else _state(state),
+            "since": None if since is None else to_ms(since),
+            "until": None if until is None else to_ms(until),
+        }
 
-    def _event(self, id_: str) -> Any:
+    def _event(self, id_: str, actor: Any) -> EventRecord:
+        """Raises NotFound, also where the actor may not see its root."""
         try:
             record = self._store.event(_core.uuid_bytes(id_))
         except ValueError:
             record = None
-        if record is None:
+        visible = self._subscriptions.visible_roots(actor)
+        if record is None or (visible is not None and record.root not in visible):
             raise NotFound("no such event")
         return record
 
@@ -157,7 +186,11 @@ class Looking:
         return self._store.replay_range(record.seq, to_ms(since), end, hears)
 
     def _explain(
-        self, record: SubscriptionRecord, paths: Sequence[str], action: str, event: str | None
+        self,
+        record: SubscriptionRecord,
+        paths: Sequence[str],
+        action: str,
+        event: EventRecord | None,
     ) -> Explanation:
         id_ = _core.uuid_text(record.id)
         word = Action(record.action).name.lower()
@@ -174,8 +207,9 @@ class Looking:
             return Explanation(id_, True, "hears", "covered and active")
         return self._explain_event(record, id_, event)
 
-    def _explain_event(self, record: SubscriptionRecord, id_: str, event: str) -> Explanation:
-        stored = self._event(event)
+    def _explain_event(
+        self, record: SubscriptionRecord, id_: str, stored: EventRecord
+    ) -> Explanation:
         if stored.revision < record.created_rev:
             text = "the subscription was created after the event was published"
             return Explanation(id_, False, "created_later", text)
@@ -198,21 +232,6 @@ def _state(state: str | DeliveryState) -> int:
     except KeyError:
         words = ", ".join(s.name.lower() for s in DeliveryState)
         raise ValidationError.of("state", "enum", f"must be one of {words}") from None
-
-
-def _delivery(record: DeliveryRecord) -> Delivery:
-    return Delivery(
-        _core.uuid_text(record.event_id),
-        _core.uuid_text(record.subscription_id),
-        DeliveryState(record.state),
-        record.attempts,
-        None if record.next_at is None else from_ms(record.next_at),
-        record.http_status,
-        None if record.outcome is None else Outcome(record.outcome),
-        record.duration_ms,
-        from_ms(record.updated_at),
-        record.batch,
-    )
 
 
 def _attempt(record: AttemptRecord, event: str, subscription: str) -> Attempt:

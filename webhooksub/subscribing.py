@@ -87,17 +87,28 @@ class Subscriptions:
         limit: int = 100,
     ) -> list[SubscriptionInfo]:
         """Those under roots that the actor may see, oldest first, after a `seq`."""
-        code = None if status is None else int(SubscriptionStatus[status.upper()])
-        records = self._store.subscriptions(
-            roots=self.visible_roots(actor),
-            resource=resource,
-            status=code,
-            owner=owner,
-            brand_code=brand_code,
-            after=after,
-            limit=limit,
+        filters = self.filters(
+            actor, resource=resource, status=status, owner=owner, brand_code=brand_code
         )
+        records = self._store.subscriptions(**filters, after=after, limit=limit)
         return [self.info(record) for record in records]
+
+    def filters(self, actor: Any, *, status: str | None = None, **equal: Any) -> dict[str, Any]:
+        """A list's conditions, as the store takes them, within what the actor may see.
+
+        Whether one is expired is a matter of its date, and not of what is stored.
+        """
+        found: dict[str, Any] = {"roots": self.visible_roots(actor), **equal}
+        if status is None:
+            return found
+        wanted = parse_status(status)
+        if wanted is SubscriptionStatus.EXPIRED:
+            found |= {"status": int(SubscriptionStatus.ACTIVE), "expires_by": self._clock()}
+        else:
+            found["status"] = int(wanted)
+            if wanted is SubscriptionStatus.ACTIVE:
+                found["expires_after"] = self._clock()
+        return found
 
     def replace(
         self, id_: str, subscription: _core.Subscription, actor: Any, revision: int | None = None
@@ -273,6 +284,15 @@ def columns(subscription: _core.Subscription) -> dict[str, Any]:
         "options": json.dumps(subscription.delivery, separators=(",", ":")),
         "origin": subscription.origin,
     }
+
+
+def parse_status(text: str) -> SubscriptionStatus:
+    """Raises ValidationError."""
+    try:
+        return SubscriptionStatus[text.upper()]
+    except KeyError:
+        words = ", ".join(s.name.lower() for s in SubscriptionStatus)
+        raise ValidationError.of("status", "enum", f"must be one of {words}") from None
 
 
 def _not_found() -> NotFound:

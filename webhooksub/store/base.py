@@ -337,13 +337,30 @@ class Store(Protocol):
         status: int | None = None,
         owner: str | None = None,
         brand_code: str | None = None,
+        expires_after: int | None = None,
+        expires_by: int | None = None,
         after: int = 0,
+        before: int | None = None,
         limit: int = 100,
     ) -> list[SubscriptionRecord]:
-        """Those that were not deleted, oldest first, with a seq above `after`.
+        """Those that were not deleted, oldest first, with a seq above `after`, or the last
+        ones with a seq below `before`.
 
-        `roots` None: all roots.
+        `roots` None: all roots. They expire after, or by, the given times.
         """
+
+    def count_subscriptions(
+        self,
+        *,
+        roots: Sequence[str] | None,
+        resource: str | None = None,
+        status: int | None = None,
+        owner: str | None = None,
+        brand_code: str | None = None,
+        expires_after: int | None = None,
+        expires_by: int | None = None,
+    ) -> int:
+        """How many :meth:`subscriptions` there are in all."""
 
     def revision(self) -> int:
         """Grows with every change of subscriptions."""
@@ -366,10 +383,24 @@ class Store(Protocol):
         since: int | None = None,
         until: int | None = None,
         before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
         limit: int = 100,
     ) -> list[DeliveryRecord]:
         """The newest events' first; `before` is (event seq, subscription seq) of the last
-        one seen. `since` and `until` (excluded) bound the time of publishing."""
+        one seen, with `after` they are the next newer ones. `since` and `until` (excluded)
+        bound the time of publishing."""
+
+    def count_deliveries(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        subscription: int | None = None,
+        event: int | None = None,
+        state: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> int:
+        """How many :meth:`deliveries` there are in all."""
 
     def attempts(self, event_seq: int, subscription_seq: int) -> list[AttemptRecord]:
         """Of one delivery, the oldest first."""

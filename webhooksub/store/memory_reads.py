@@ -1,9 +1,10 @@
 """Looking at, and replaying, the last outcomes that a store in memory keeps."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from operator import itemgetter
+from typing import Any
 
 from ..events import DeliveryState
 from .base import AttemptRecord, DeliveryRecord, EventRecord, EventTuple
@@ -82,32 +83,47 @@ class MemoryReads(MemorySubscriptions):
     def deliveries(
         self,
         *,
+        before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
+        limit: int = 100,
+        **wanted: Any,
+    ) -> list[DeliveryRecord]:
+        with self._lock:
+            found = self._deliveries(**wanted)
+            if after is not None:
+                newer = (r for r in found if (r.event_seq, r.subscription_seq) > after)
+                return list(deque(newer, maxlen=limit))
+            older = (
+                r for r in found if before is None or (r.event_seq, r.subscription_seq) < before
+            )
+            return list(islice(older, limit))
+
+    def count_deliveries(self, **wanted: Any) -> int:
+        with self._lock:
+            return sum(1 for _ in self._deliveries(**wanted))
+
+    def _deliveries(
+        self,
+        *,
         roots: Sequence[str] | None = None,
         subscription: int | None = None,
         event: int | None = None,
         state: int | None = None,
         since: int | None = None,
         until: int | None = None,
-        before: tuple[int, int] | None = None,
-        limit: int = 100,
-    ) -> list[DeliveryRecord]:
-        with self._lock:
-            rows = self._latest()
-            found: list[DeliveryRecord] = []
-            for key in sorted(rows, reverse=True):
-                record = self._delivery_record(rows[key])
-                if (
-                    record is not None
-                    and (before is None or key < before)
-                    and subscription in (None, record.subscription_seq)
-                    and event in (None, record.event_seq)
-                    and state in (None, record.state)
-                    and self._within(key, roots, since, until)
-                ):
-                    found.append(record)
-                    if len(found) >= limit:
-                        break
-            return found
+    ) -> Iterator[DeliveryRecord]:
+        """The newest events' first."""
+        rows = self._latest()
+        for key in sorted(rows, reverse=True):
+            record = self._delivery_record(rows[key])
+            if (
+                record is not None
+                and subscription in (None, record.subscription_seq)
+                and event in (None, record.event_seq)
+                and state in (None, record.state)
+                and self._within(key, roots, since, until)
+            ):
+                yield record
 
     def _within(
         self,

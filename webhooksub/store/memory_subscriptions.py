@@ -2,8 +2,10 @@
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from ..errors import Conflict, NotFound
@@ -101,25 +103,45 @@ class MemorySubscriptions:
         self,
         *,
         roots: Sequence[str] | None,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        **wanted: Any,
+    ) -> list[SubscriptionRecord]:
+        with self._lock:
+            found = self._wanted(roots, **wanted)
+            if before is None:
+                page = list(islice((r for r in found if r.seq > after), limit))
+            else:
+                page = list(deque((r for r in found if r.seq < before), maxlen=limit))
+            return [self._with_keys(record) for record in page]
+
+    def count_subscriptions(self, *, roots: Sequence[str] | None, **wanted: Any) -> int:
+        with self._lock:
+            return sum(1 for _ in self._wanted(roots, **wanted))
+
+    def _wanted(
+        self,
+        roots: Sequence[str] | None,
+        *,
         resource: str | None = None,
         status: int | None = None,
         owner: str | None = None,
         brand_code: str | None = None,
-        after: int = 0,
-        limit: int = 100,
-    ) -> list[SubscriptionRecord]:
+        expires_after: int | None = None,
+        expires_by: int | None = None,
+    ) -> Iterator[SubscriptionRecord]:
         given = {"resource": resource, "status": status, "owner": owner, "brand_code": brand_code}
         wanted = [(name, value) for name, value in given.items() if value is not None]
-        with self._lock:
-            found = (
-                record
-                for seq, record in self._subscriptions.items()
-                if seq > after
-                and record.deleted_at is None
-                and (roots is None or record.root in roots)
-                and all(getattr(record, name) == value for name, value in wanted)
-            )
-            return [self._with_keys(r) for r, _ in zip(found, range(limit), strict=False)]
+        return (
+            record
+            for record in self._subscriptions.values()
+            if record.deleted_at is None
+            and (roots is None or record.root in roots)
+            and (expires_after is None or record.expires_at > expires_after)
+            and (expires_by is None or record.expires_at <= expires_by)
+            and all(getattr(record, name) == value for name, value in wanted)
+        )
 
     def revision(self) -> int:
         return self._revision

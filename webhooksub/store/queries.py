@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from . import dispatchers
 from .base import AttemptRecord, DeliveryRecord, EventRecord
@@ -13,6 +13,11 @@ from .schema import CLAIMED, DEAD, WAITING, attempt, delivery, event, outbox, su
 #: Seqs grow with the time of publishing, but for what the clocks of publishers differ and
 #: transactions take.
 CLOCKS_DIFFER_MS = 60_000
+
+
+_JOINED = delivery.join(event, event.c.seq == delivery.c.event_seq).join(
+    subscription, subscription.c.seq == delivery.c.subscription_seq
+)
 
 
 def find_event(connection: Connection, id_: bytes) -> EventRecord | None:
@@ -57,43 +62,62 @@ def seq_before(connection: Connection, ms: int) -> int:
     return int(low)
 
 
-def deliveries(
+def wanted(
     connection: Connection,
-    *,
     roots: Sequence[str] | None,
     subscription_seq: int | None,
     event_seq: int | None,
     state: int | None,
     since: int | None,
     until: int | None,
+) -> list[ColumnElement[bool]]:
+    """The conditions of :meth:`Store.deliveries`, on delivery, event and subscription."""
+    where: list[ColumnElement[bool]] = []
+    if roots is not None:
+        where.append(subscription.c.root.in_(roots))
+    if subscription_seq is not None:
+        where.append(delivery.c.subscription_seq == subscription_seq)
+    if event_seq is not None:
+        where.append(delivery.c.event_seq == event_seq)
+    if state is not None:
+        where.append(_in_state(state))
+    if since is not None:
+        where.append(event.c.published_at >= since)
+        where.append(delivery.c.event_seq > seq_before(connection, since))
+    if until is not None:
+        where.append(event.c.published_at < until)
+    return where
+
+
+def deliveries(
+    connection: Connection,
+    where: Sequence[ColumnElement[bool]],
+    *,
     before: tuple[int, int] | None,
+    after: tuple[int, int] | None,
     limit: int,
 ) -> list[DeliveryRecord]:
     """See :meth:`Store.deliveries`."""
     key = (delivery.c.event_seq, delivery.c.subscription_seq)
+    order = [column.desc() for column in key] if after is None else list(key)
     query = (
         select(delivery, event.c.id.label("event_id"), subscription.c.id.label("subscription_id"))
-        .join(event, event.c.seq == delivery.c.event_seq)
-        .join(subscription, subscription.c.seq == delivery.c.subscription_seq)
-        .order_by(key[0].desc(), key[1].desc())
+        .select_from(_JOINED)
+        .where(*where)
+        .order_by(*order)
         .limit(limit)
     )
-    if roots is not None:
-        query = query.where(subscription.c.root.in_(roots))
-    if subscription_seq is not None:
-        query = query.where(delivery.c.subscription_seq == subscription_seq)
-    if event_seq is not None:
-        query = query.where(delivery.c.event_seq == event_seq)
-    if state is not None:
-        query = query.where(_in_state(state))
-    if since is not None:
-        query = query.where(event.c.published_at >= since)
-        query = query.where(delivery.c.event_seq > seq_before(connection, since))
-    if until is not None:
-        query = query.where(event.c.published_at < until)
     if before is not None:
         query = query.where(tuple_(*key) < before, delivery.c.event_seq <= before[0])
-    return [_delivery(row) for row in connection.execute(query)]
+    if after is not None:
+        query = query.where(tuple_(*key) > after, delivery.c.event_seq >= after[0])
+    found = [_delivery(row) for row in connection.execute(query)]
+    return found if after is None else found[::-1]
+
+
+def count_deliveries(connection: Connection, where: Sequence[ColumnElement[bool]]) -> int:
+    query = select(func.count()).select_from(_JOINED).where(*where)
+    return connection.execute(query).scalar_one()
 
 
 def _in_state(state: int) -> Any:

@@ -28,17 +28,45 @@ class SqlReads:
         status: int | None = None,
         owner: str | None = None,
         brand_code: str | None = None,
+        expires_after: int | None = None,
+        expires_by: int | None = None,
         after: int = 0,
+        before: int | None = None,
         limit: int = 100,
     ) -> list[SubscriptionRecord]:
-        table = subscription_table.c
-        where = [table.seq > after, table.deleted_at.is_(None)]
-        if roots is not None:
-            where.append(table.root.in_(roots))
-        given = {"resource": resource, "status": status, "owner": owner, "brand_code": brand_code}
-        where += [table[name] == value for name, value in given.items() if value is not None]
+        where = subscriptions.wanted(
+            roots,
+            {"resource": resource, "status": status, "owner": owner, "brand_code": brand_code},
+            expires_after,
+            expires_by,
+        )
+        seq = subscription_table.c.seq
+        where.append(seq > after if before is None else seq < before)
         with self._process.reading() as connection:
-            return subscriptions.read(connection, where, self._clock(), limit=limit)
+            now = self._clock()
+            return subscriptions.read(
+                connection, where, now, limit=limit, from_the_end=before is not None
+            )
+
+    def count_subscriptions(
+        self,
+        *,
+        roots: Sequence[str] | None,
+        resource: str | None = None,
+        status: int | None = None,
+        owner: str | None = None,
+        brand_code: str | None = None,
+        expires_after: int | None = None,
+        expires_by: int | None = None,
+    ) -> int:
+        where = subscriptions.wanted(
+            roots,
+            {"resource": resource, "status": status, "owner": owner, "brand_code": brand_code},
+            expires_after,
+            expires_by,
+        )
+        with self._process.reading() as connection:
+            return subscriptions.count(connection, where)
 
     def revision(self) -> int:
         return self._process.peek().subscription_rev
@@ -66,20 +94,26 @@ class SqlReads:
         since: int | None = None,
         until: int | None = None,
         before: tuple[int, int] | None = None,
+        after: tuple[int, int] | None = None,
         limit: int = 100,
     ) -> list[DeliveryRecord]:
         with self._process.reading() as connection:
-            return queries.deliveries(
-                connection,
-                roots=roots,
-                subscription_seq=subscription,
-                event_seq=event,
-                state=state,
-                since=since,
-                until=until,
-                before=before,
-                limit=limit,
-            )
+            where = queries.wanted(connection, roots, subscription, event, state, since, until)
+            return queries.deliveries(connection, where, before=before, after=after, limit=limit)
+
+    def count_deliveries(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        subscription: int | None = None,
+        event: int | None = None,
+        state: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> int:
+        with self._process.reading() as connection:
+            where = queries.wanted(connection, roots, subscription, event, state, since, until)
+            return queries.count_deliveries(connection, where)
 
     def attempts(self, event_seq: int, subscription_seq: int) -> list[AttemptRecord]:
         with self._process.reading() as connection:

@@ -178,16 +178,45 @@ def read(
     now: int,
     *,
     by_revision: bool = False,
+    from_the_end: bool = False,
     limit: int | None = None,
 ) -> list[SubscriptionRecord]:
-    """Those of which all is true, with their keys, by seq or by revision."""
+    """Those of which all is true, with their keys, by seq or by revision.
+
+    `from_the_end`: the last ones where there are more than `limit`.
+    """
     order = subscription.c.rev if by_revision else subscription.c.seq
-    chosen = select(subscription.c.seq).where(*where).order_by(order)
+    chosen = select(subscription.c.seq).where(*where)
+    chosen = chosen.order_by(order.desc() if from_the_end else order)
     if limit is not None:
         chosen = chosen.limit(limit)
     keys = secrets.read_keys(connection, chosen, now)
     rows = connection.execute(_rows(chosen).order_by(order))
     return [_record(row, keys.get(row.seq, ())) for row in rows]
+
+
+def wanted(
+    roots: Sequence[str] | None,
+    values: Mapping[str, Any],
+    expires_after: int | None,
+    expires_by: int | None,
+) -> list[ColumnElement[bool]]:
+    """The conditions of a list; `values` by column, None for any."""
+    table = subscription.c
+    where: list[ColumnElement[bool]] = [table.deleted_at.is_(None)]
+    if roots is not None:
+        where.append(table.root.in_(roots))
+    where += [table[name] == value for name, value in values.items() if value is not None]
+    if expires_after is not None:
+        where.append(table.expires_at > expires_after)
+    if expires_by is not None:
+        where.append(table.expires_at <= expires_by)
+    return where
+
+
+def count(connection: Connection, where: Iterable[ColumnElement[bool]]) -> int:
+    query = select(func.count()).select_from(subscription).where(*where)
+    return connection.execute(query).scalar_one()
 
 
 def _rows(chosen: Select[tuple[int]]) -> Select[Any]:

@@ -34,9 +34,9 @@ class Call:
         return self.request.headers.get("if-match")
 
     def one(self, name: str) -> str | None:
-        """A query parameter that occurs once at most. An empty one is none."""
+        """A query parameter that occurs once at most."""
         values = self.query.get(name)
-        return values[0] or None if values else None
+        return values[0] if values else None
 
     def limit(self) -> int:
         """Raises ValidationError."""

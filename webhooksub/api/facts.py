@@ -19,7 +19,7 @@ MERGE_PATCH = "application/merge-patch+json"
 #: More parameters than any operation has, and few enough to be read at once.
 _PARAMETERS_MAX = 64
 _DEPTH_MAX = 32
-_KEY_BYTES_MAX = 255
+KEY_BYTES_MAX = 255
 
 
 def query(request: ApiRequest, operation: Operation) -> dict[str, list[str]]:
@@ -45,6 +45,11 @@ def query(request: ApiRequest, operation: Operation) -> dict[str, list[str]]:
         FieldError(name, "duplicate", "occurs twice")
         for name, values in found.items()
         if len(values) > 1 and name != "path" and name in operation.query
+    ]
+    mistakes += [
+        FieldError(name, "empty", "must not be empty")
+        for name, values in found.items()
+        if "" in values and name in operation.query
     ]
     if mistakes:
         raise invalid(*mistakes)
@@ -86,8 +91,8 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
     bare = text.strip()
     if len(bare) >= 2 and bare[0] == bare[-1] == '"':
         bare = bare[1:-1]
-    if not bare or len(bare) > _KEY_BYTES_MAX or not (bare.isascii() and bare.isprintable()):
-        text = f"must be 1 to {_KEY_BYTES_MAX} visible ASCII characters"
+    if not bare or len(bare) > KEY_BYTES_MAX or not (bare.isascii() and bare.isprintable()):
+        text = f"must be 1 to {KEY_BYTES_MAX} visible ASCII characters"
         raise invalid(FieldError("Idempotency-Key", "format", text))
     return bare
 

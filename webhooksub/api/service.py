@@ -1,6 +1,8 @@
 """The subscription API: one method of :class:`SubscriptionApi` answers every request."""
 
+import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from ..authorizer import allow_all
@@ -8,11 +10,17 @@ from ..dispatcher import Dispatcher
 from ..errors import ConfigurationError, Conflict, WebhooksubError
 from . import facts, problems
 from .call import Call
-from .exchange import ApiAnswer, ApiRequest
+from .exchange import JSON, ApiAnswer, ApiRequest
 from .looking import LookingOperations
-from .operations import Operation, find
+from .openapi import describe
+from .operations import Operation, find, method_not_allowed
+from .page import POLICY, render
 from .problems import Refused
 from .subscriptions import SubscriptionOperations
+
+_PAGES = ("/openapi.json", "/docs")
+# A host that names its mount by what clients send must not fill our memory.
+_PAGES_MADE = 16
 
 log = logging.getLogger("webhooksub")
 
@@ -22,6 +30,7 @@ class SubscriptionApi:
 
     def __init__(self, hooks: Dispatcher) -> None:
         self._hooks = hooks
+        self._made: dict[tuple[str, str], bytes] = {}
         self._operations: dict[str, Any] = {
             **SubscriptionOperations(hooks).by_id,
             **LookingOperations(hooks).by_id,
@@ -59,7 +68,40 @@ class SubscriptionApi:
         detail = "say who you are"
         return problems.problem(401, detail, (("www-authenticate", challenge),))
 
+    def openapi(self, base_path: str = "") -> dict[str, Any]:
+        """The OpenAPI 3.1 document, with `webhooks` from the catalog."""
+        secured = self._hooks.authorizer is not allow_all
+        return describe(self._hooks.catalog, base_path, secured=secured)
+
+    def openapi_json(self, base_path: str = "") -> bytes:
+        """The same as it is served: its one serialization."""
+        return json.dumps(self.openapi(base_path), ensure_ascii=False, indent=1).encode()
+
+    def _page(self, request: ApiRequest) -> ApiAnswer:
+        """What everybody may read, whoever they are."""
+        if request.method not in ("GET", "HEAD"):
+            raise method_not_allowed({"GET"})
+        headers: tuple[tuple[str, str], ...] = (("cache-control", "no-cache"),)
+        if request.path == "/openapi.json":
+            body = self._once("json", request.base_path, self.openapi_json)
+            return ApiAnswer(200, (("content-type", JSON), *headers), body)
+        page = self._once("html", request.base_path, lambda base: render(self.openapi(base)))
+        policy = ("content-security-policy", POLICY)
+        html = ("content-type", "text/html; charset=utf-8")
+        return ApiAnswer(200, (html, policy, *headers), page)
+
+    def _once(self, kind: str, base_path: str, make: Callable[[str], bytes]) -> bytes:
+        """It costs more to make than to answer, and changes never."""
+        key = (kind, base_path)
+        if key not in self._made:
+            if len(self._made) >= _PAGES_MADE:
+                self._made.clear()
+            self._made[key] = make(base_path)
+        return self._made[key]
+
     def _answer(self, request: ApiRequest) -> ApiAnswer:
+        if request.path in _PAGES:
+            return self._page(request)
         operation, parameters = find(request.method, request.path)
         if request.actor is None and self._hooks.authorizer is not allow_all:
             return self.unauthenticated()

@@ -1,0 +1,298 @@
+"""The components of the OpenAPI document: what bodies look like."""
+
+import re
+from typing import Any
+
+from .. import _core
+from ..events import DeliveryState, SubscriptionStatus
+from ..paging import PAGE_MAX
+from .facts import KEY_BYTES_MAX
+
+Schema = dict[str, Any]
+
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_UUID: Schema = {"type": "string", "format": "uuid"}
+_TEXT_MAX = 256
+_ACTIONS = ["create", "update", "delete"]
+_OUTCOMES = ["delivered", "refused", "unreachable", "local_error", "expired", "cancelled"]
+_OUTCOMES += ["backlog_full", "spilled", "disabled"]
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def words(enum: Any) -> list[str]:
+    return [member.name.lower() for member in enum]
+
+
+def components(catalog: _core.Catalog) -> dict[str, Schema]:
+    """Schemas by name."""
+    fields, made = _webhook_fields(catalog), _made_fields()
+    required = ["modificationType", "resource", "expirationDateTime"]
+    warnings: Schema = {"type": "array", "items": {"type": "string"}, "description": "Advice."}
+    return {
+        "Webhook": _object({**made, **fields}, required, "A subscription."),
+        "CreatedWebhook": _object(
+            {**made, **fields, "warnings": warnings},
+            [*required, "id", "status", "warnings"],
+            "A subscription as it was written, with advice.",
+        ),
+        "WebhookPatch": _object(fields, [], "Fields to change; null takes one away (RFC 7396)."),
+        "WebhookList": _list("Webhook"),
+        **_small_bodies(),
+        **_looks(),
+        **_catalog_rows(),
+        "Notification": _notification(),
+        "Problem": _problem(),
+    }
+
+
+def _object(properties: dict[str, Schema], required: list[str], description: str) -> Schema:
+    schema: Schema = {"type": "object", "description": description, "properties": properties}
+    if required:
+        schema["required"] = required
+    return schema | {"additionalProperties": False}
+
+
+def _list(item: str) -> Schema:
+    page = {"type": ["string", "null"], "description": "Address of that page."}
+    properties = {
+        "data": {"type": "array", "items": reference(item), "maxItems": PAGE_MAX},
+        "hasMore": {"type": "boolean"},
+        "nextPage": page,
+        "previousPage": page,
+        "totalCount": {"type": "integer", "minimum": 0},
+    }
+    return _object(properties, list(properties), "A page of a list.")
+
+
+def _optional_text(description: str) -> Schema:
+    text = {"type": ["string", "null"], "maxLength": _TEXT_MAX}
+    return text | {"description": description}
+
+
+def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
+    """What its owner writes."""
+    return {
+        "modificationType": {
+            "type": "string",
+            "enum": [*_ACTIONS, "any"],
+            "description": "Read without regard to case. Must be one that the resource offers.",
+        },
+        "connectionType": {
+            "type": ["string", "null"],
+            "enum": ["HTTP", "SOCKET", None],
+            "default": "HTTP",
+            "description": "SOCKET is refused where the service has no socket transport.",
+        },
+        "notificationUrl": {
+            "type": ["string", "null"],
+            "format": "uri",
+            "maxLength": 2_048,
+            "description": "Where notifications are POSTed: https. Required for HTTP.",
+        },
+        "notificationMessages": _optional_text(
+            "Name of the event that the client listens to. Required for SOCKET."
+        ),
+        "resource": {
+            "type": "string",
+            "pattern": resource_pattern(catalog),
+            "description": "Path of what is subscribed to: a template of `/webhooks/resources` "
+            "with its parameters in place. One left as `{recordId}` means any; the first must "
+            "have a value.",
+        },
+        "expirationDateTime": _MOMENT
+        | {"description": "RFC 3339 with offset, in the future. Nothing is sent after it."},
+        "brandCode": _optional_text("Branding code, carried in every notification."),
+        "integrityKey": {
+            "type": ["string", "null"],
+            "writeOnly": True,
+            "description": "Signs every notification. `whsec_` and base64, or 1 to 256 bytes of "
+            "text. Absent in a replacement: kept. Empty or null: cleared.",
+        },
+        "maxRetries": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "maximum": 100,
+            "description": "0 is one attempt; absent is the service's default.",
+        },
+        "delivery": _delivery_options(),
+    }
+
+
+def _delivery_options() -> Schema:
+    batch = {
+        "maxNotifications": {"type": "integer", "minimum": 1},
+        "maxBytes": {"type": "integer", "minimum": 1},
+        "lingerMs": {"type": "integer", "minimum": 0},
+    }
+    header = {"type": "string", "maxLength": 4_096}
+    properties: dict[str, Schema] = {
+        "batch": _object(batch, [], "Several notifications in one POST."),
+        "ratePerSecond": {"type": "number", "minimum": 0.01, "maximum": 1_000},
+        "headers": {"type": "object", "maxProperties": 50, "additionalProperties": header},
+    }
+    schema = _object(properties, [], "How this subscription wants to be sent to.")
+    return schema | {"type": ["object", "null"]}
+
+
+def _made_fields() -> dict[str, Schema]:
+    """What the service writes. A replacement may repeat and not change them."""
+    status = {"type": "string", "enum": words(SubscriptionStatus)}
+    reason = {"type": "string", "description": "Why it is not active."}
+    fields: dict[str, Schema] = {
+        "id": _UUID,
+        "owner": {"type": "string"},
+        "status": status,
+        "statusReason": reason,
+        "createdAt": _MOMENT,
+        "updatedAt": _MOMENT,
+        "hasIntegrityKey": {"type": "boolean"},
+    }
+    return {name: schema | {"readOnly": True} for name, schema in fields.items()}
+
+
+def _small_bodies() -> dict[str, Schema]:
+    """Of the operations that are no plain reading and writing."""
+    key: Schema = {"type": "string", "description": "Shown this once."}
+    overlap = {"type": "integer", "minimum": 0, "maximum": OVERLAP_MAX_S}
+    until = _MOMENT | {"description": "The old key signs beside the new one before it."}
+    return {
+        "Renewal": _object({"expirationDateTime": _MOMENT}, ["expirationDateTime"], "A new date."),
+        "Rotation": _object(
+            {"integrityKey": {"type": "string"}, "overlapSeconds": overlap},
+            [],
+            "Absent key: the service makes one. Absent overlap: the service's default.",
+        ),
+        "RotatedSecret": _object(
+            {"integrityKey": key, "oldKeyUntil": until | {"type": ["string", "null"]}},
+            ["oldKeyUntil"],
+            "`integrityKey` only where the service made it.",
+        ),
+        "TestResult": _object(
+            {"result": {"type": "string", "enum": ["delivered", "refused", "unreachable"]}},
+            ["result"],
+            "How the endpoint took it.",
+        ),
+        "Replay": {
+            "oneOf": [
+                _object({"eventId": _UUID}, ["eventId"], "One delivery."),
+                _object(
+                    {"since": _MOMENT, "until": _MOMENT},
+                    ["since"],
+                    "All events of that time, matched anew.",
+                ),
+            ]
+        },
+        "Replayed": _object(
+            {"replayed": {"type": "integer", "minimum": 0}}, ["replayed"], "Deliveries due again."
+        ),
+    }
+
+
+def _looks() -> dict[str, Schema]:
+    outcome: dict[str, Schema] = {
+        "outcome": {"type": "string", "enum": _OUTCOMES},
+        "httpStatus": {"type": "integer"},
+        "durationMs": {"type": "integer", "minimum": 0},
+    }
+    delivery: dict[str, Schema] = {
+        "eventId": _UUID,
+        "state": {"type": "string", "enum": words(DeliveryState)},
+        "attempts": {"type": "integer", "minimum": 0},
+        "updatedAt": _MOMENT,
+        "nextAttemptAt": _MOMENT,
+        **outcome,
+    }
+    attempt: dict[str, Schema] = {
+        "n": {"type": "integer", "minimum": 1},
+        "startedAt": _MOMENT,
+        **outcome,
+    }
+    explanation: dict[str, Schema] = {
+        "hears": {"type": "boolean"},
+        "code": {"type": "string"},
+        "reason": {"type": "string"},
+        "attempts": {"type": "integer", "minimum": 0},
+        "httpStatus": {"type": "integer"},
+        "until": _MOMENT,
+    }
+    shown = ["eventId", "state", "attempts", "updatedAt"]
+    return {
+        "Delivery": _object(delivery, shown, "One event for one subscription."),
+        "DeliveryList": _list("Delivery"),
+        "Attempt": _object(attempt, ["n", "startedAt", "outcome"], "One POST."),
+        "AttemptList": _list("Attempt"),
+        "Explanation": _object(explanation, ["hears", "code", "reason"], "Why, or why not."),
+    }
+
+
+def _catalog_rows() -> dict[str, Schema]:
+    actions = {"type": "array", "items": {"type": "string", "enum": _ACTIONS}}
+    covered = _object(
+        {"path": {"type": "string"}, "modificationTypes": actions},
+        ["path", "modificationTypes"],
+        "Changes of these entities.",
+    )
+    offered = {"type": "array", "items": {"type": "string", "enum": ["any", *_ACTIONS]}}
+    row: dict[str, Schema] = {
+        "resource": {"type": "string"},
+        "modificationTypes": offered,
+        "covers": {"type": "array", "items": covered},
+    }
+    return {
+        "Resource": _object(row, list(row), "What can be subscribed to, and what it hears."),
+        "ResourceList": _list("Resource"),
+    }
+
+
+def _notification() -> Schema:
+    fields: dict[str, Schema] = {
+        "id": {"type": "string", "description": "The same in every retry."},
+        "subscriptionId": _UUID,
+        "resource": {"type": "string", "description": "What was subscribed to."},
+        "resourcePath": {"type": "string", "description": "What changed."},
+        "modificationType": {"type": "string", "enum": _ACTIONS},
+        "rawTime": _MOMENT,
+        "brandCode": {"type": "string"},
+        "openId": {"type": "string", "description": "Who changed it."},
+        "data": {"description": "What the service says of the change: any JSON."},
+    }
+    required = ["id", "subscriptionId", "resource", "resourcePath", "modificationType", "rawTime"]
+    return _object(fields, required, "One change, for one subscription.")
+
+
+def _problem() -> Schema:
+    error: dict[str, Schema] = {name: {"type": "string"} for name in ("field", "code", "message")}
+    mistakes = {"type": "array", "items": _object(error, list(error), "One mistake.")}
+    fields: dict[str, Schema] = {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": mistakes | {"description": "Every mistake of a 400."},
+    }
+    return _object(fields, ["type", "title", "status", "detail"], "RFC 9457.")
+
+
+def resource_pattern(catalog: _core.Catalog) -> str:
+    """What a resource's path looks like, as an expression of JSON Schema's kind."""
+    return "^(" + "|".join(_template_pattern(template) for template, _ in catalog.rows) + ")$"
+
+
+def _template_pattern(template: str) -> str:
+    parts, bound = [], False
+    for part in template.split("/"):
+        if not part.startswith("{"):
+            parts.append(re.escape(part).replace(r"\-", "-"))
+            continue
+        value = r"[^/{}\u0000-\u001f\u007f]+"
+        parts.append(rf"({value}|\{{{part[1:-1]}\}})" if bound else value)
+        bound = True
+    return "/".join(parts)
+
+
+#: Of a rotation: longer than it takes anybody to change a key everywhere.
+OVERLAP_MAX_S = 30 * 86_400
+IDEMPOTENCY_KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}

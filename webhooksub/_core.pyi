@@ -8,6 +8,8 @@ _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 #: Name of the deliberate defect of a test build; "" in every other build.
 SABOTAGE: Final[str]
+#: Live keys of one subscription at most: what one signature header holds.
+KEYS_MAX: Final[int]
 
 def build_info() -> dict[str, str]:
     """Versions inside: ``curl`` (with its TLS library), ``cjson``, ``openssl``, ``compiler``."""
@@ -123,6 +125,7 @@ class Subscription:
         ports: Sequence[int] = (),
         sockets: bool = False,
         integrity_header: str | None = None,
+        max_lifetime_ms: int = 0,
     ) -> Self: ...
     @classmethod
     def from_json(
@@ -136,9 +139,10 @@ class Subscription:
         ports: Sequence[int] = (),
         sockets: bool = False,
         integrity_header: str | None = None,
+        max_lifetime_ms: int = 0,
     ) -> Self:
-        """`current`: server-made fields (id, owner, status, createdAt, updatedAt,
-        hasIntegrityKey) of the subscription that this document replaces."""
+        """`current`: server-made fields (id, owner, status, statusReason, createdAt,
+        updatedAt, hasIntegrityKey) of the subscription that this document replaces."""
     @classmethod
     def _restore(cls, fields: tuple[Any, ...], catalog: Catalog, /) -> Self:
         """From the store's columns: (resource, action code, channel code, url, socket_event,

@@ -6,6 +6,7 @@
 #include "transport_curl.h"
 #include "crypto.h"
 #include "json.h"
+#include "sign.h"
 
 /* A test build's deliberate defect, by its name. */
 #ifndef WHS_SABOTAGE
@@ -106,6 +107,7 @@ module_exec(PyObject *module)
                 engine_setup(module) && signing_setup(module) && ids_setup(module) &&
                 publication_setup(module) &&
                 PyModule_AddFunctions(module, functions) == 0 &&
+                PyModule_AddIntConstant(module, "KEYS_MAX", WHS_KEYS_MAX) == 0 &&
                 PyModule_AddStringConstant(module, "SABOTAGE", WHS_SABOTAGE) == 0;
     return fine ? 0 : -1;
 }

@@ -50,6 +50,7 @@ struct arguments {
     struct fields fields;
     PyObject *catalog, *now, *ports, *integrity_header;
     int dev, sockets;
+    long long max_lifetime_ms;
 };
 
 static bool
@@ -71,15 +72,16 @@ parse_arguments(PyObject *args, PyObject *kwargs, struct arguments *a)
                             "ports",
                             "sockets",
                             "integrity_header",
+                            "max_lifetime_ms",
                             NULL};
     PyObject **f = a->fields.given;
     return PyArg_ParseTupleAndKeywords(
-        args, kwargs, "|$OOOOOOOOOOOOpOpO", names, &f[FIELD_RESOURCE],
+        args, kwargs, "|$OOOOOOOOOOOOpOpOL", names, &f[FIELD_RESOURCE],
         &f[FIELD_MODIFICATION_TYPE], &f[FIELD_EXPIRES], &f[FIELD_NOTIFICATION_URL],
         &f[FIELD_NOTIFICATION_MESSAGES], &f[FIELD_CONNECTION_TYPE],
         &f[FIELD_BRAND_CODE], &f[FIELD_INTEGRITY_KEY], &f[FIELD_MAX_RETRIES],
         &f[FIELD_DELIVERY], &a->catalog, &a->now, &a->dev, &a->ports, &a->sockets,
-        &a->integrity_header);
+        &a->integrity_header, &a->max_lifetime_ms);
 }
 
 static enum whs_key_change
@@ -97,9 +99,10 @@ build(struct state *state, struct arguments *a, PyObject *catalog,
     struct rules rules;
     struct whs_warnings warnings = {0};
     PyObject *self = NULL;
-    if (rules_read(state, &rules, catalog, a->now, a->dev, a->ports, a->sockets,
-                   a->integrity_header) &&
-        fields_read(state, &a->fields))
+    bool read = rules_read(state, &rules, catalog, a->now, a->dev, a->ports, a->sockets,
+                           a->integrity_header);
+    rules.core.max_lifetime_ms = a->max_lifetime_ms;
+    if (read && fields_read(state, &a->fields))
         self =
             subscription_wrap(state, fields_build(state, &a->fields, &rules, &warnings),
                               rules.catalog, key_change_of(a, otherwise), &warnings);

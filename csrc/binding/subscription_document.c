@@ -45,6 +45,7 @@ read_identity(struct state *state, PyObject *current, PyObject *kept,
     } texts[] = {{"id", &out->id},
                  {"owner", &out->owner},
                  {"status", &out->status},
+                 {"statusReason", &out->status_reason},
                  {"createdAt", &out->created_at},
                  {"updatedAt", &out->updated_at}};
     out->known = true;
@@ -82,24 +83,33 @@ parse(struct state *state, struct whs_slice text, const struct rules *rules,
 PyObject *
 Subscription_from_json(PyObject *class, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"text", "catalog", "now",     "current",
-                            "dev",  "ports",   "sockets", "integrity_header",
+    static char *names[] = {"text",
+                            "catalog",
+                            "now",
+                            "current",
+                            "dev",
+                            "ports",
+                            "sockets",
+                            "integrity_header",
+                            "max_lifetime_ms",
                             NULL};
     struct state *state = state_of_type((PyTypeObject *)class);
     PyObject *object, *catalog = NULL, *now = NULL, *current = NULL, *ports = NULL;
     PyObject *header = NULL;
     PyObject *kept, *self = NULL;
     int dev = 0, sockets = 0;
+    long long lifetime = 0;
     struct whs_slice text;
     struct rules rules;
     struct whs_subscription_identity identity;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOpOpO", names, &object,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOpOpOL", names, &object,
                                      &catalog, &now, &current, &dev, &ports, &sockets,
-                                     &header) ||
+                                     &header, &lifetime) ||
         !document_slice(state, object, &text) || !(kept = PyList_New(0)))
         return NULL;
-    if (rules_read(state, &rules, catalog, now, dev, ports, sockets, header) &&
-        read_identity(state, current, kept, &identity))
+    bool read = rules_read(state, &rules, catalog, now, dev, ports, sockets, header);
+    rules.core.max_lifetime_ms = lifetime;
+    if (read && read_identity(state, current, kept, &identity))
         self = parse(state, text, &rules, &identity);
     rules_fini(&rules);
     Py_DECREF(kept);

@@ -154,6 +154,14 @@ take_action(struct builder *b)
         refuse(b, "modificationType", "enum", "must be create, update, delete or any");
 }
 
+static bool
+lives_too_long(const struct builder *b)
+{
+    const struct whs_subscription_rules *rules = b->rules;
+    return rules->max_lifetime_ms > 0 && rules->now_ms != INT64_MIN &&
+           b->made.expires_at_ms - rules->max_lifetime_ms > rules->now_ms;
+}
+
 static void
 take_expiration(struct builder *b)
 {
@@ -167,6 +175,9 @@ take_expiration(struct builder *b)
                "must be an RFC 3339 date-time with offset");
     else if (b->made.expires_at_ms <= b->rules->now_ms)
         refuse(b, "expirationDateTime", "range", "must lie in the future");
+    else if (lives_too_long(b))
+        refuse(b, "expirationDateTime", "range",
+               "lies further ahead than the service allows");
     b->made.expires_text = text;
 }
 

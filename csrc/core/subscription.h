@@ -98,6 +98,8 @@ struct whs_subscription_rules {
     /* expirationDateTime must lie after it; INT64_MIN judges nothing (reading back what
      * was stored). */
     int64_t now_ms;
+    /* expirationDateTime lies at most so long after it; 0: as long as one likes. */
+    int64_t max_lifetime_ms;
     /* Socket subscriptions are refused when no socket transport is configured. */
     bool sockets;
     /* The operator's own name for integrityHash, which no header may have. Absent: it
@@ -125,6 +127,7 @@ struct whs_subscription_identity {
     struct whs_slice id;
     struct whs_slice owner;
     struct whs_slice status;
+    struct whs_slice status_reason;
     struct whs_slice created_at;
     struct whs_slice updated_at;
     bool known; /* false: creating, so that every one of them is refused */

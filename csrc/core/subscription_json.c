@@ -189,6 +189,7 @@ read_identity_field(struct reading *r, struct whs_slice name,
     } fields[] = {{"id", is->id},
                   {"owner", is->owner},
                   {"status", is->status},
+                  {"statusReason", is->status_reason},
                   {"createdAt", is->created_at},
                   {"updatedAt", is->updated_at}};
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)

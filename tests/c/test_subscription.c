@@ -275,6 +275,20 @@ a_subscription_ends_in_the_future(void **state)
 }
 
 static void
+a_subscription_lives_no_longer_than_allowed(void **state)
+{
+    (void)state;
+    rules.max_lifetime_ms = 86400000;
+    expect_field(FIELD(expiration_date_time), WHS_SLICE("2026-11-26T00:00:00Z"), "");
+    expect_field(FIELD(expiration_date_time), WHS_SLICE("2026-11-26T00:00:00.001Z"),
+                 "expirationDateTime range");
+    rules.now_ms = INT64_MIN;
+    expect_field(FIELD(expiration_date_time), WHS_SLICE("9999-12-31T23:59:59Z"), "");
+    rules.now_ms = DOCUMENTS_NOW_MS;
+    rules.max_lifetime_ms = 0;
+}
+
+static void
 a_socket_needs_the_name_of_an_event_and_http_a_url(void **state)
 {
     (void)state;
@@ -408,6 +422,7 @@ main(void)
             an_action_is_read_without_regard_to_case_and_must_be_the_resources),
         cmocka_unit_test(a_resource_is_a_path_of_the_catalog_with_a_bound_root),
         cmocka_unit_test(a_subscription_ends_in_the_future),
+        cmocka_unit_test(a_subscription_lives_no_longer_than_allowed),
         cmocka_unit_test(a_socket_needs_the_name_of_an_event_and_http_a_url),
         cmocka_unit_test(texts_have_a_size_and_are_characters),
         cmocka_unit_test(max_retries_is_a_whole_number_from_0_to_100),

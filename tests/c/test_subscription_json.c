@@ -24,7 +24,8 @@ static struct whs_subscription_rules rules;
 static const struct whs_subscription_identity known = {
     .id = {"sub_1", 5},
     .owner = {"auth0|1", 7},
-    .status = {"active", 6},
+    .status = {"disabled", 8},
+    .status_reason = {"gone", 4},
     .created_at = {"2026-01-01T00:00:00.000Z", 24},
     .updated_at = {"2026-01-02T00:00:00.000Z", 24},
     .known = true,
@@ -371,8 +372,9 @@ what_the_service_makes_may_be_repeated_but_not_changed(void **state)
         {"id", "\"sub_\\u0031\"", "\"SUB_1\""},
         {"id", "\"sub_1\"", "1"},
         {"owner", "\"auth0|1\"", "\"\""},
-        {"status", "\"active\"", "\"Active\""},
-        {"status", "\"active\"", "null"},
+        {"status", "\"disabled\"", "\"Disabled\""},
+        {"status", "\"disabled\"", "null"},
+        {"statusReason", "\"gone\"", "\"disabled\""},
         {"createdAt", "\"2026-01-01T00:00:00.000Z\"", "\"2026-01-01T00:00:00Z\""},
         {"updatedAt", "\"2026-01-02T00:00:00.000Z\"", "\"2026-01-01T00:00:00.000Z\""},
         {"hasIntegrityKey", "true", "false"},
@@ -396,7 +398,7 @@ what_the_service_makes_may_be_repeated_but_not_changed(void **state)
     expect_more(",\"hasIntegrityKey\":false", NULL, "hasIntegrityKey read_only");
     /* Absent here: this document may not hold it. */
     expect_more(",\"owner\":\"\"", &no_key, "owner read_only");
-    expect_more(",\"id\":\"sub_1\",\"owner\":\"auth0|1\",\"status\":\"active\","
+    expect_more(",\"id\":\"sub_1\",\"owner\":\"auth0|1\",\"status\":\"disabled\","
                 "\"createdAt\":\"2026-01-01T00:00:00.000Z\","
                 "\"updatedAt\":\"2026-01-02T00:00:00.000Z\",\"hasIntegrityKey\":true",
                 &known, "");

@@ -21,7 +21,8 @@ SAMPLE = """{"modificationType": "Create", "notificationUrl": "string", \
 MADE = {
     "id": "sub_1",
     "owner": "auth0|1",
-    "status": "active",
+    "status": "disabled",
+    "statusReason": "gone",
     "createdAt": "2026-01-01T00:00:00.000Z",
     "updatedAt": "2026-01-02T00:00:00.000Z",
     "hasIntegrityKey": True,

@@ -93,6 +93,18 @@ def test_now_decides_what_lies_in_the_future() -> None:
         make(now=datetime(2026, 1, 1))
 
 
+def test_it_lives_no_longer_than_allowed() -> None:
+    day = 86_400_000
+    tomorrow, later = NOW + timedelta(days=1), NOW + timedelta(days=1, milliseconds=1)
+    assert make(expires=tomorrow, max_lifetime_ms=day).expires == tomorrow
+    assert mistakes(lambda: make(expires=later, max_lifetime_ms=day)) == [
+        ("expirationDateTime", "range")
+    ]
+    text = document(expirationDateTime=later.isoformat(), often=True)
+    found = mistakes(lambda: Subscription.from_json(text, now=NOW, max_lifetime_ms=day))
+    assert found == [("often", "unknown"), ("expirationDateTime", "range")]
+
+
 def test_its_arguments_have_names() -> None:
     with pytest.raises(TypeError, match="positional"):
         Subscription("tenant/t1/sidedrawer")  # type: ignore[call-arg,misc]

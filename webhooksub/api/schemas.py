@@ -31,10 +31,11 @@ def components(catalog: _core.Catalog) -> dict[str, Schema]:
     fields, made = _webhook_fields(catalog), _made_fields()
     required = ["modificationType", "resource", "expirationDateTime"]
     warnings: Schema = {"type": "array", "items": {"type": "string"}, "description": "Advice."}
+    created: dict[str, Schema] = {**made, **fields, "warnings": warnings}
     return {
         "Webhook": _object({**made, **fields}, required, "A subscription."),
         "CreatedWebhook": _object(
-            {**made, **fields, "warnings": warnings},
+            created,
             [*required, "id", "status", "warnings"],
             "A subscription as it was written, with advice.",
         ),

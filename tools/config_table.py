@@ -23,6 +23,7 @@ TITLES = {
     "http": "Connections",
     "store": "Store",
     "dispatcher": "Dispatcher",
+    "subscriptions": "Subscriptions",
 }
 
 

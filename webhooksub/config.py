@@ -116,7 +116,21 @@ class DispatcherConfig:
     grace_ms: int = 10_000  # for attempts under way at close
 
 
-_TUPLES = {"retry_steps_ms": int, "ports": int, "allow": str}
+@dataclass(frozen=True, slots=True)
+class SubscriptionConfig:
+    """What customers may have, and what they are told."""
+
+    subscriptions_per_root_max: int = 10_000  # one tenant cannot fill the matcher; 0: no limit
+    max_lifetime_ms: int = 0  # an expirationDateTime lies at most so far ahead; 0: no limit
+    secret_overlap_ms: int = _DAY  # a rotated key signs on beside the new one
+    requests_per_minute_max: int = 0  # API requests of one actor; 0: not counted
+    expiring_notice_ms: int = 3 * _DAY  # the operator hears of an end so long before; 0: never
+    lifecycle: tuple[str, ...] = ()  # endpoints are told: expiring, removed, missed, disabled
+    lifecycle_queue_max: int = 1_000  # of these waiting to be sent; past it the operator is told
+
+
+_LIFECYCLE = ("expiring", "removed", "missed", "disabled")
+_TUPLES = {"retry_steps_ms": int, "ports": int, "allow": str, "lifecycle": str}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "integrity_encoding": ("hex", "base64"),
     "synchronous": ("FULL", "NORMAL"),
@@ -130,6 +144,11 @@ _ZERO_ALLOWED = {
     "spill_after_ms",
     "in_flight_reserved_per_origin",
     "idempotency_ms",
+    "subscriptions_per_root_max",
+    "max_lifetime_ms",
+    "secret_overlap_ms",
+    "requests_per_minute_max",
+    "expiring_notice_ms",
 }
 
 
@@ -146,6 +165,7 @@ class Config:
     http: HttpConfig = field(default_factory=HttpConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     dispatcher: DispatcherConfig = field(default_factory=DispatcherConfig)
+    subscriptions: SubscriptionConfig = field(default_factory=SubscriptionConfig)
 
     @classmethod
     def of(cls, **settings: Any) -> Self:
@@ -193,6 +213,7 @@ _SECTIONS = {
     "http": HttpConfig,
     "store": StoreConfig,
     "dispatcher": DispatcherConfig,
+    "subscriptions": SubscriptionConfig,
 }
 
 
@@ -230,6 +251,8 @@ def _convert_tuple(name: str, value: Any) -> tuple[Any, ...]:
         raise ValueError("must name at least one delay, none negative")
     if name == "ports" and any(not 0 < port < 65_536 for port in items):
         raise ValueError("must be ports, 1–65535")
+    if name == "lifecycle" and not set(items) <= set(_LIFECYCLE):
+        raise ValueError(f"must be of {', '.join(_LIFECYCLE)}")
     return items
 
 

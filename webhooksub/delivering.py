@@ -154,6 +154,7 @@ class DeliveryLoop:
             if not self._closing.is_set():
                 self._feed.catch_up()
                 self._feed.expire()
+                self._feed.end_keys()
                 self._push_overflow()
                 self._poll()
                 self._recheck()

@@ -16,7 +16,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from . import _core, catalogs, trying
@@ -32,6 +32,7 @@ from .events import (
     Explanation,
     FlushResult,
     OperatorEvent,
+    RotatedSecret,
     SubscriptionInfo,
     SubscriptionStatus,
     TestResult,
@@ -41,6 +42,7 @@ from .handshake import Handshake
 from .looking import Looking
 from .paging import Page, Paging
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
+from .rotation import rotate
 from .store import open_store
 from .store.base import DispatcherInfo, NewEvent, Store
 from .subscribing import Expires, Subscriptions
@@ -93,9 +95,16 @@ class Dispatcher:
             "dev": dev,
             "ports": self.config.http.ports,
             "integrity_header": self.config.signing.integrity_header,
+            "max_lifetime_ms": self.config.subscriptions.max_lifetime_ms,
         }
         self._subscriptions = Subscriptions(
-            self._store, catalog, authorizer, clock, rules, self._handshake
+            self._store,
+            catalog,
+            authorizer,
+            clock,
+            rules,
+            self._handshake,
+            self.config.subscriptions.subscriptions_per_root_max,
         )
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
         self._paging = Paging(self._store, self._subscriptions, self._looking)
@@ -112,6 +121,11 @@ class Dispatcher:
     def in_memory(cls, *, authorizer: Authorizer, **settings: Any) -> Self:
         """A dispatcher without a database, for notebooks and benches: nothing is written."""
         return cls("memory://", authorizer=authorizer, **settings)
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        """UTC milliseconds."""
+        return self._clock
 
     @property
     def authorizer(self) -> Authorizer:
@@ -187,12 +201,15 @@ class Dispatcher:
         *,
         expires: Expires | None = None,
         actor: Any = None,
+        idempotency_key: str | None = None,
         **fields: Any,
     ) -> SubscriptionInfo:
         """Writes a subscription: a value, or its fields by their names.
 
-        `expires` is an aware datetime, a timedelta from now, or RFC 3339 text. Raises
-        ValidationError with every mistake, NotFound where `actor` may not subscribe.
+        `expires` is an aware datetime, a timedelta from now, or RFC 3339 text. Asked again
+        with the same `idempotency_key` and content it answers the same subscription. Raises
+        ValidationError with every mistake, NotFound where `actor` may not subscribe, Conflict
+        (idempotency key), LimitReached.
         """
         self._check_usable()
         if isinstance(resource, _core.Subscription):
@@ -205,7 +222,7 @@ class Dispatcher:
                 expires=expires,
                 **fields,
             )
-        return self._applied(self._subscriptions.create(subscription, actor))
+        return self._applied(self._subscriptions.create(subscription, actor, idempotency_key))
 
     def parse(
         self, text: str | bytes, *, replaces: str | None = None, actor: Any = None
@@ -237,22 +254,54 @@ class Dispatcher:
             info = self._subscriptions.change(id_, actor, revision=revision, **changes)
         return self._applied(info)
 
-    def pause(self, id_: str, *, actor: Any = None) -> SubscriptionInfo:
+    def pause(
+        self, id_: str, *, actor: Any = None, revision: int | None = None
+    ) -> SubscriptionInfo:
         """Events from now on are not matched, waiting deliveries wait. Raises NotFound."""
-        return self._set_status(id_, actor, SubscriptionStatus.PAUSED)
+        return self._set_status(id_, actor, SubscriptionStatus.PAUSED, revision)
 
-    def resume(self, id_: str, *, actor: Any = None) -> SubscriptionInfo:
+    def resume(
+        self, id_: str, *, actor: Any = None, revision: int | None = None
+    ) -> SubscriptionInfo:
         """Makes it active again, also after it was disabled. Raises NotFound."""
-        return self._set_status(id_, actor, SubscriptionStatus.ACTIVE)
+        return self._set_status(id_, actor, SubscriptionStatus.ACTIVE, revision)
 
     def renew(self, id_: str, expires: Expires, *, actor: Any = None) -> SubscriptionInfo:
         """Another expiration date. Raises ValidationError, NotFound."""
         return self.update(id_, actor=actor, expires=expires)
 
-    def unsubscribe(self, id_: str, *, actor: Any = None) -> None:
+    def rotate_secret(
+        self,
+        id_: str,
+        *,
+        actor: Any = None,
+        integrity_key: str | None = None,
+        overlap: timedelta | None = None,
+        revision: int | None = None,
+    ) -> RotatedSecret:
+        """Another key; None: one is made. The old one signs beside it for `overlap`.
+
+        Raises ValidationError, NotFound, Conflict, LimitReached (too many in force).
+        """
+        self._check_usable()
+        if overlap is None:
+            overlap = timedelta(milliseconds=self.config.subscriptions.secret_overlap_ms)
+        rotated = rotate(
+            self._store,
+            self._subscriptions,
+            id_,
+            actor,
+            integrity_key=integrity_key,
+            overlap=overlap,
+            revision=revision,
+        )
+        self._applied(rotated.subscription)
+        return rotated
+
+    def unsubscribe(self, id_: str, *, actor: Any = None, revision: int | None = None) -> None:
         """Ends it: nothing starts for it more than a second later. Raises NotFound."""
         self._check_usable()
-        self._subscriptions.delete(id_, actor)
+        self._subscriptions.delete(id_, actor, revision)
         if self._feed is not None:
             self._feed.catch_up()
 
@@ -286,9 +335,12 @@ class Dispatcher:
         with self._asking_engine() as engine:
             return trying.send(engine, recipient, self.config.signing, self._clock())
 
-    def _set_status(self, id_: str, actor: Any, status: SubscriptionStatus) -> SubscriptionInfo:
+    def _set_status(
+        self, id_: str, actor: Any, status: SubscriptionStatus, revision: int | None
+    ) -> SubscriptionInfo:
         self._check_usable()
-        return self._applied(self._subscriptions.set_status(id_, actor, status))
+        changed = self._subscriptions.set_status(id_, actor, status, revision=revision)
+        return self._applied(changed)
 
     def _applied(self, info: SubscriptionInfo) -> SubscriptionInfo:
         """Makes a change count at once in this process; what is pending is asked first."""

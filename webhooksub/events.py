@@ -95,6 +95,20 @@ def public_outcome(outcome: Outcome, http_status: int | None) -> str:
     return "unreachable" if http_status is None else "refused"
 
 
+def public_reason(reason: str) -> str:
+    """Why a subscription is not active, as a tenant is told: what attempts did to it is stored
+    as the last one's outcome."""
+    try:
+        outcome = Outcome[reason.upper()]
+    except KeyError:
+        return reason
+    if outcome is Outcome.GONE:
+        return "the endpoint answered 410 Gone"
+    if outcome in (Outcome.HTTP_ERROR, Outcome.REDIRECT):
+        return "the endpoint answered nothing but errors"
+    return "the endpoint could not be reached"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One published change. `duplicate`: the idempotency key had published it before."""
@@ -121,6 +135,16 @@ class SubscriptionInfo:
     revision: int
     has_integrity_key: bool
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedSecret:
+    """What a rotation made. `integrity_key` is shown this once, and only where it was made
+    by us; `old_key_until` is None where there was none, or it ended at once."""
+
+    subscription: SubscriptionInfo
+    integrity_key: str | None = field(repr=False)
+    old_key_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

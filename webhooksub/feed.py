@@ -24,6 +24,7 @@ class SubscriptionFeed:
         self._expiries: list[tuple[int, int, int]] = []
         self._revisions: dict[int, int] = {}
         self._owners: dict[int, tuple[str, str]] = {}
+        self._key_ends: list[tuple[int, int, int, bytes]] = []  # of keys that were rotated
         self._revision = 0
 
     def catch_up(self, at_least: int | None = None) -> None:
@@ -47,6 +48,17 @@ class SubscriptionFeed:
                 _, seq, rev = heapq.heappop(self._expiries)
                 if self._revisions.get(seq) == rev:
                     self._remove(seq, spill=True)
+
+    def end_keys(self) -> None:
+        """Takes keys from those to sign with whose time has come."""
+        now = self._clock()
+        with self._lock:
+            while self._key_ends and self._key_ends[0][0] <= now:
+                _, seq, rev, id_ = self._key_ends[0]
+                record = self._store.subscription(id_) if self._revisions.get(seq) == rev else None
+                if record is not None and record.rev == rev:
+                    self._apply(record)
+                heapq.heappop(self._key_ends)
 
     def owners(self) -> set[tuple[str, str]]:
         """(owner, root) of every live subscription."""
@@ -76,6 +88,9 @@ class SubscriptionFeed:
         self._revisions[record.seq] = record.rev
         self._owners[record.seq] = (record.owner, record.root)
         heapq.heappush(self._expiries, (record.expires_at, record.seq, record.rev))
+        if record.keys_until is not None:
+            ends = (record.keys_until, record.seq, record.rev, record.id)
+            heapq.heappush(self._key_ends, ends)
         return None
 
     def _invalidate(self, record: SubscriptionRecord, why: str) -> None:

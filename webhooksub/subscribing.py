@@ -4,6 +4,7 @@ Every operation asks the authorizer first. What an actor may not see answers
 :class:`NotFound`, in the same words as an id that does not exist.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,10 +13,17 @@ from typing import Any
 from . import _core
 from .authorizer import All, Authorizer, Operation, format_root, parse_root
 from .errors import ConfigurationError, Conflict, NotFound, UnknownResource, ValidationError
-from .events import Action, SubscriptionInfo, SubscriptionStatus, format_moment, from_ms
+from .events import (
+    Action,
+    SubscriptionInfo,
+    SubscriptionStatus,
+    format_moment,
+    from_ms,
+    public_reason,
+)
 from .feed import restore
 from .handshake import WAITING, Handshake
-from .store.base import Store, SubscriptionRecord
+from .store.base import CreationKey, Store, SubscriptionRecord
 from .trying import Recipient
 
 Expires = datetime | timedelta | str
@@ -33,10 +41,11 @@ class Subscriptions:
         clock: Callable[[], int],
         rules: Mapping[str, Any],
         handshake: Handshake,
+        per_root_max: int = 0,
     ) -> None:
         self._store, self._catalog, self._authorizer = store, catalog, authorizer
         self._clock, self._rules = clock, dict(rules)
-        self._handshake = handshake
+        self._handshake, self._per_root_max = handshake, per_root_max
 
     def build(self, **fields: Any) -> _core.Subscription:
         """A checked value. Raises ValidationError with every mistake at once."""
@@ -58,17 +67,31 @@ class Subscriptions:
             **self._rules,
         )
 
-    def create(self, subscription: _core.Subscription, actor: Any) -> SubscriptionInfo:
-        """Writes a new one. Raises NotFound where the actor may not subscribe."""
+    def create(
+        self, subscription: _core.Subscription, actor: Any, idempotency_key: str | None = None
+    ) -> SubscriptionInfo:
+        """Writes a new one; with a key that was used before, answers what that wrote.
+
+        Raises NotFound where the actor may not subscribe, Conflict, LimitReached.
+        """
         self._permit(actor, subscription.root, "create")
-        key = subscription._key()
+        key, owner = subscription._key(), self._authorizer.owner_id(actor)
+        creation = None
+        if idempotency_key is not None:
+            # Without the integrity key: no digest of a secret is kept.
+            said = hashlib.sha256(subscription.to_json().encode()).digest()
+            creation = CreationKey(owner, idempotency_key, said)
         record = self._store.add_subscription(
             id=_core.uuid7(self._clock()),
-            owner=self._authorizer.owner_id(actor),
+            owner=owner,
             **self._first_status(subscription.notification_url),
             keys=() if key is None else (key,),
+            per_root_max=self._per_root_max,
+            creation=creation,
             **columns(subscription),
         )
+        if record.keys[:1] != (() if key is None else (key,)):
+            raise Conflict("this idempotency key was used with another integrityKey")
         return self.info(record, subscription.warnings)
 
     def get(self, id_: str, actor: Any, operation: Operation = "read") -> SubscriptionInfo:
@@ -123,7 +146,11 @@ class Subscriptions:
             keys = () if key is None else (key,)
         changes = columns(subscription) | self._changed_status(record, subscription)
         changed = self._store.update_subscription(
-            record.id, changes, keys=keys, expected_rev=revision
+            record.id,
+            changes,
+            keys=keys,
+            expected_rev=revision,
+            per_root_max=self._per_root_max,
         )
         return self.info(changed, subscription.warnings)
 
@@ -135,7 +162,7 @@ class Subscriptions:
         if "expires" in changes:
             changes["expires"] = self._moment(changes["expires"])
         rules = {"catalog": self._catalog, "now": from_ms(self._clock()), **self._rules}
-        value = restore(record, self._catalog).replace(**changes, **rules)
+        value = self._restored(record).replace(**changes, **rules)
         keys = None
         if "integrity_key" in changes:
             key = value._key()
@@ -147,16 +174,22 @@ class Subscriptions:
         return self.info(changed, value.warnings)
 
     def set_status(
-        self, id_: str, actor: Any, status: SubscriptionStatus, reason: str | None = None
+        self,
+        id_: str,
+        actor: Any,
+        status: SubscriptionStatus,
+        reason: str | None = None,
+        revision: int | None = None,
     ) -> SubscriptionInfo:
         """Pauses, resumes or disables. What is not active is not matched."""
         record = self._record(id_, actor, "update")
         changes: dict[str, Any] = {"status": int(status), "status_reason": reason}
         if status is SubscriptionStatus.ACTIVE:
-            restore(record, self._catalog)
+            self._restored(record)
             changes["failing_since"] = None
             changes |= self._first_status(record.url)
-        return self.info(self._store.update_subscription(record.id, changes))
+        changed = self._store.update_subscription(record.id, changes, expected_rev=revision)
+        return self.info(changed)
 
     def agree(self, info: SubscriptionInfo, engine: _core.Engine) -> SubscriptionInfo:
         """Asks the URL of one that is pending, and makes it active when that agrees.
@@ -190,13 +223,16 @@ class Subscriptions:
             return {}
         return self._first_status(value.notification_url)
 
-    def delete(self, id_: str, actor: Any) -> None:
-        """Ends it: nothing starts for it any more. Raises NotFound."""
-        self._store.delete_subscription(self._record(id_, actor, "delete").id)
+    def delete(self, id_: str, actor: Any, revision: int | None = None) -> SubscriptionRecord:
+        """Ends it: nothing starts for it any more. Answers what it was. Raises NotFound,
+        Conflict."""
+        record = self._record(id_, actor, "delete")
+        self._store.delete_subscription(record.id, revision)
+        return record
 
-    def record(self, id_: str, actor: Any) -> SubscriptionRecord:
-        """The stored row of one that the actor may see. Raises NotFound."""
-        return self._record(id_, actor, "read")
+    def record(self, id_: str, actor: Any, operation: Operation = "read") -> SubscriptionRecord:
+        """The stored row of one with which the actor may do that. Raises NotFound."""
+        return self._record(id_, actor, operation)
 
     def recipient(self, id_: str, actor: Any) -> Recipient:
         """For a test notification. Raises NotFound, ValidationError when it has no URL."""
@@ -246,6 +282,13 @@ class Subscriptions:
         self._permit(actor, record.root, operation)
         return record
 
+    def _restored(self, record: SubscriptionRecord) -> _core.Subscription:
+        """Raises ValidationError where the catalog of today does not know its resource."""
+        try:
+            return restore(record, self._catalog)
+        except (UnknownResource, ConfigurationError) as error:
+            raise ValidationError.of("resource", "unknown", str(error)) from None
+
     def _permit(self, actor: Any, root: str, operation: Operation) -> None:
         if not self._authorizer.allows(actor, parse_root(root), operation):
             raise _not_found()
@@ -258,10 +301,14 @@ class Subscriptions:
 
 def server_made(info: SubscriptionInfo) -> dict[str, Any]:
     """The read-only fields of a document, by their JSON names."""
+    reason = {}
+    if info.status_reason is not None:
+        reason = {"statusReason": public_reason(info.status_reason)}
     return {
         "id": info.id,
         "owner": info.owner,
         "status": info.status.name.lower(),
+        **reason,
         "createdAt": format_moment(info.created_at),
         "updatedAt": format_moment(info.updated_at),
         "hasIntegrityKey": info.has_integrity_key,

@@ -13,6 +13,7 @@ from ..events import (
     Attempt,
     Delivery,
     Explanation,
+    RotatedSecret,
     SubscriptionInfo,
     format_moment,
     public_outcome,
@@ -33,6 +34,12 @@ def etag(info: SubscriptionInfo) -> str:
     """Strong: of the stored revision and of what is computed, such as being expired."""
     text = json.dumps([info.revision, webhook(info)])
     return '"' + hashlib.sha256(text.encode()).hexdigest()[:32] + '"'
+
+
+def rotated(row: RotatedSecret) -> dict[str, Any]:
+    until = row.old_key_until
+    shown: dict[str, Any] = {"oldKeyUntil": None if until is None else format_moment(until)}
+    return shown if row.integrity_key is None else {"integrityKey": row.integrity_key} | shown
 
 
 def delivery(row: Delivery) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The components of the OpenAPI document: what bodies look like."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from .. import _core
 from ..events import DeliveryState, SubscriptionStatus
 from ..paging import PAGE_MAX
+from ..rotation import OVERLAP_MAX
 from .facts import KEY_BYTES_MAX
 
 Schema = dict[str, Any]
@@ -58,7 +60,7 @@ def _object(properties: dict[str, Schema], required: list[str], description: str
 
 def _list(item: str) -> Schema:
     page = {"type": ["string", "null"], "description": "Address of that page."}
-    properties = {
+    properties: dict[str, Schema] = {
         "data": {"type": "array", "items": reference(item), "maxItems": PAGE_MAX},
         "hasMore": {"type": "boolean"},
         "nextPage": page,
@@ -294,6 +296,5 @@ def _template_pattern(template: str) -> str:
     return "/".join(parts)
 
 
-#: Of a rotation: longer than it takes anybody to change a key everywhere.
-OVERLAP_MAX_S = 30 * 86_400
+OVERLAP_MAX_S = OVERLAP_MAX // timedelta(seconds=1)
 IDEMPOTENCY_KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}

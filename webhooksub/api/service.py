@@ -11,6 +11,7 @@ from ..errors import ConfigurationError, Conflict, WebhooksubError
 from . import facts, problems
 from .call import Call
 from .exchange import JSON, ApiAnswer, ApiRequest
+from .limits import RequestLimit
 from .looking import LookingOperations
 from .openapi import describe
 from .operations import Operation, find, method_not_allowed
@@ -30,6 +31,8 @@ class SubscriptionApi:
 
     def __init__(self, hooks: Dispatcher) -> None:
         self._hooks = hooks
+        per_minute = hooks.config.subscriptions.requests_per_minute_max
+        self._limit = RequestLimit(per_minute, hooks.clock)
         self._made: dict[tuple[str, str], bytes] = {}
         self._operations: dict[str, Any] = {
             **SubscriptionOperations(hooks).by_id,
@@ -105,6 +108,8 @@ class SubscriptionApi:
         operation, parameters = find(request.method, request.path)
         if request.actor is None and self._hooks.authorizer is not allow_all:
             return self.unauthenticated()
+        if self._limit.per_minute:
+            self._limit.take(self._hooks.authorizer.owner_id(request.actor))
         return self._run(operation, request, parameters)
 
     def _run(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from ..dispatcher import Dispatcher
@@ -11,6 +12,7 @@ from . import documents, facts
 from .call import Call
 from .exchange import ApiAnswer, json_answer
 from .problems import precondition_failed
+from .schemas import OVERLAP_MAX_S
 
 
 class SubscriptionOperations:
@@ -29,11 +31,13 @@ class SubscriptionOperations:
             "pauseWebhook": self.pause,
             "resumeWebhook": self.resume,
             "renewWebhook": self.renew,
+            "rotateSecret": self.rotate,
         }
 
     def create(self, call: Call) -> ApiAnswer:
+        key = facts.idempotency_key(call.request.headers)
         value = self._hooks.parse(call.body)
-        info = self._hooks.subscribe(value, actor=call.actor)
+        info = self._hooks.subscribe(value, actor=call.actor, idempotency_key=key)
         place = f"{call.request.base_path}/webhooks/{info.id}"
         return self._warned(201, info, ("location", place))
 
@@ -71,17 +75,16 @@ class SubscriptionOperations:
 
     def delete(self, call: Call) -> ApiAnswer:
         info = self._current(call)
-        self._hooks.unsubscribe(call.id, actor=call.actor)
-        del info
+        self._hooks.unsubscribe(call.id, actor=call.actor, revision=_revision(call, info))
         return ApiAnswer(204, (("cache-control", "no-store"),), b"")
 
     def pause(self, call: Call) -> ApiAnswer:
-        self._current(call)
-        return _shown(self._hooks.pause(call.id, actor=call.actor))
+        revision = _revision(call, self._current(call))
+        return _shown(self._hooks.pause(call.id, actor=call.actor, revision=revision))
 
     def resume(self, call: Call) -> ApiAnswer:
-        self._current(call)
-        return _shown(self._hooks.resume(call.id, actor=call.actor))
+        revision = _revision(call, self._current(call))
+        return _shown(self._hooks.resume(call.id, actor=call.actor, revision=revision))
 
     def renew(self, call: Call) -> ApiAnswer:
         info = self._current(call)
@@ -94,6 +97,23 @@ class SubscriptionOperations:
         )
         return _shown(changed)
 
+    def rotate(self, call: Call) -> ApiAnswer:
+        """A key of the client's is not shown again; one that was made is, this once."""
+        info = self._current(call)
+        fields = facts.Fields(facts.read_object(call.body) if call.body else {})
+        key = fields.text("integrityKey")
+        seconds = fields.integer("overlapSeconds", 0, OVERLAP_MAX_S)
+        fields.end()
+        rotated = self._hooks.rotate_secret(
+            call.id,
+            actor=call.actor,
+            integrity_key=key,
+            overlap=None if seconds is None else timedelta(seconds=seconds),
+            revision=_revision(call, info),
+        )
+        etag = documents.etag(rotated.subscription)
+        return json_answer(200, documents.rotated(rotated), ("etag", etag))
+
     def _current(self, call: Call) -> SubscriptionInfo:
         """What is to be changed, as If-Match wants it. Raises NotFound, Refused (412)."""
         info = self._hooks.subscription(call.id, actor=call.actor)
@@ -104,6 +124,12 @@ class SubscriptionOperations:
     def _warned(self, status: int, info: SubscriptionInfo, *headers: tuple[str, str]) -> ApiAnswer:
         document = documents.webhook(info) | {"warnings": list(info.warnings)}
         return json_answer(status, document, ("etag", documents.etag(info)), *headers)
+
+
+def _revision(call: Call, info: SubscriptionInfo) -> int | None:
+    """Of what only one field is changed, the others may have changed meanwhile: but where the
+    client said that it must not."""
+    return None if call.if_match is None else info.revision
 
 
 def _shown(info: SubscriptionInfo) -> ApiAnswer:

@@ -75,6 +75,14 @@ class NewlyPublished(Sequence[Published]):
         return Published(self._first + at, self._events[at].id, False)
 
 
+class CreationKey(NamedTuple):
+    """Makes a creation that is asked for twice one: of this owner, with this content."""
+
+    owner: str
+    key: str
+    fingerprint: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class DispatcherInfo:
     """Who wants to deliver."""
@@ -104,7 +112,8 @@ class EventRecord:
 class SubscriptionRecord:
     """A stored subscription; `deleted_at` is set in a tombstone.
 
-    `origin_seq` numbers the origin of `url`. `keys`: those in force, the newest first.
+    `origin_seq` numbers the origin of `url`. `keys`: those in force, the newest first;
+    `keys_until`: when the first of them ends.
     """
 
     seq: int
@@ -132,6 +141,7 @@ class SubscriptionRecord:
     origin: str | None
     origin_seq: int | None
     keys: tuple[bytes, ...] = field(repr=False)
+    keys_until: int | None = None
 
 
 #: Columns that :meth:`Store.update_subscription` takes.
@@ -146,6 +156,14 @@ def check_changeable(changes: Iterable[str]) -> None:
     """Raises ValueError naming what is no such column."""
     if unknown := set(changes) - CHANGEABLE:
         raise ValueError(f"no column that can be changed: {', '.join(sorted(unknown))}")
+
+
+def root_is_full(most: int) -> str:
+    """Names the limit."""
+    return f"subscriptions_per_root_max: there are {most} already"
+
+
+TOO_MANY_KEYS = f"{_core.KEYS_MAX} keys are in force already: wait until the oldest ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +322,15 @@ class Store(Protocol):
         origin: str | None,
         keys: Sequence[bytes] = (),
         status_reason: str | None = None,
+        per_root_max: int = 0,
+        creation: CreationKey | None = None,
     ) -> SubscriptionRecord:
-        """Writes a new one; hears events from the next transaction on. Raises Conflict when
-        the id is there."""
+        """Writes a new one; hears events from the next transaction on. With a `creation`
+        that was asked for before, answers the one made then.
+
+        Raises Conflict when the id is there or the creation's key meant something else,
+        LimitReached when the root has `per_root_max` (0: no limit).
+        """
 
     def update_subscription(
         self,
@@ -316,15 +340,18 @@ class Store(Protocol):
         keys: Sequence[bytes] | None = None,
         keys_overlap_ms: int = 0,
         expected_rev: int | None = None,
+        per_root_max: int = 0,
     ) -> SubscriptionRecord:
         """Changes columns by name; `keys` None keeps them, () clears them, others replace
         the old ones, which serve beside them for `keys_overlap_ms`.
 
-        Raises NotFound, and Conflict when `expected_rev` is not its `rev` any more.
+        Raises NotFound; Conflict when `expected_rev` is not its `rev` any more; LimitReached
+        when too many keys would be in force, or it moves to a root that has `per_root_max`.
         """
 
-    def delete_subscription(self, id: bytes) -> SubscriptionRecord:
-        """Leaves a tombstone; what waits for it becomes cancelled. Raises NotFound."""
+    def delete_subscription(self, id: bytes, expected_rev: int | None = None) -> SubscriptionRecord:
+        """Leaves a tombstone; what waits for it becomes cancelled. Raises NotFound, and
+        Conflict when `expected_rev` is not its `rev` any more."""
 
     def subscription(self, id: bytes) -> SubscriptionRecord | None:
         """One of them, a tombstone too."""

@@ -29,7 +29,7 @@ class MemoryStore(MemoryReads):
     name, durable = "memory", False
 
     def __init__(self, config: StoreConfig, clock: Callable[[], int]) -> None:
-        super().__init__(clock)
+        super().__init__(clock, config.idempotency_ms)
         self._config = config
         self._pid, self._closed = os.getpid(), False
         self._seq = 0

@@ -23,8 +23,8 @@ _DATA = itemgetter(5)  # of an EventTuple
 class MemoryReads(MemorySubscriptions):
     """Subscriptions, outcomes and events in memory, as they are looked at."""
 
-    def __init__(self, clock: Callable[[], int]) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: Callable[[], int], idempotency_ms: int) -> None:
+        super().__init__(clock, idempotency_ms)
         self._events: dict[int, EventTuple] = {}
         self._roots: dict[int, str] = {}  # of the same events
         self._outbox: dict[int, None] = {}

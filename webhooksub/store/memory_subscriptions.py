@@ -8,9 +8,16 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ..errors import Conflict, NotFound
+from .. import _core
+from ..errors import Conflict, LimitReached, NotFound
 from ..events import DeliveryState, Outcome, SubscriptionStatus
-from .base import SubscriptionRecord, check_changeable
+from .base import (
+    TOO_MANY_KEYS,
+    CreationKey,
+    SubscriptionRecord,
+    check_changeable,
+    root_is_full,
+)
 from .memory_waiting import Row, Waiting
 
 _FOR_EVER = 1 << 62
@@ -19,8 +26,9 @@ _FOR_EVER = 1 << 62
 class MemorySubscriptions:
     """The subscriptions' part of the store's face."""
 
-    def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], int], idempotency_ms: int) -> None:
+        self._clock, self._idempotency_ms = clock, idempotency_ms
+        self._creations: dict[tuple[str, str], tuple[bytes, bytes, int]] = {}
         self._lock = threading.RLock()
         self._waiting = Waiting()
         self._revision = 0
@@ -35,9 +43,19 @@ class MemorySubscriptions:
         raise NotImplementedError
 
     def add_subscription(
-        self, *, keys: Sequence[bytes] = (), status_reason: str | None = None, **columns: Any
+        self,
+        *,
+        keys: Sequence[bytes] = (),
+        status_reason: str | None = None,
+        per_root_max: int = 0,
+        creation: CreationKey | None = None,
+        **columns: Any,
     ) -> SubscriptionRecord:
         with self._lock:
+            before = None if creation is None else self._recognise_creation(creation)
+            if before is not None:
+                return before
+            self._check_room(columns["root"], per_root_max)
             if columns["id"] in self._by_id:
                 raise Conflict("a subscription with this id is there already")
             now, revision = self._clock(), self._bump()
@@ -57,6 +75,8 @@ class MemorySubscriptions:
             )
             self._by_id[record.id] = seq
             self._turn_keys(seq, keys, 0)
+            if creation is not None:
+                self._remember_creation(creation, record.id, now)
             return self._put(record)
 
     def update_subscription(
@@ -67,12 +87,13 @@ class MemorySubscriptions:
         keys: Sequence[bytes] | None = None,
         keys_overlap_ms: int = 0,
         expected_rev: int | None = None,
+        per_root_max: int = 0,
     ) -> SubscriptionRecord:
         check_changeable(changes)
         with self._lock:
-            record = self._living(id)
-            if expected_rev is not None and expected_rev != record.rev:
-                raise Conflict("the subscription was changed since it was read")
+            record = self._living(id, expected_rev)
+            if changes.get("root", record.root) != record.root:
+                self._check_room(changes["root"], per_root_max)
             values = dict(changes)
             if "origin" in values:
                 values["origin_seq"] = self._origin_seq(values["origin"])
@@ -84,9 +105,9 @@ class MemorySubscriptions:
                 self._waiting.unpark(record.seq)
             return self._put(record)
 
-    def delete_subscription(self, id: bytes) -> SubscriptionRecord:
+    def delete_subscription(self, id: bytes, expected_rev: int | None = None) -> SubscriptionRecord:
         with self._lock:
-            record, now = self._living(id), self._clock()
+            record, now = self._living(id, expected_rev), self._clock()
             record = replace(record, deleted_at=now, updated_at=now, rev=self._bump())
             self._turn_keys(record.seq, (), 0)
             cancelled = DeliveryState.CANCELLED, Outcome.CANCELLED
@@ -178,20 +199,56 @@ class MemorySubscriptions:
     def _turn_keys(self, seq: int, keys: Sequence[bytes], overlap_ms: int) -> None:
         """The new keys, and for a while the old ones behind them."""
         until = self._clock() + overlap_ms
+        now = self._clock()
         old = self._keys_of.get(seq, ()) if keys and overlap_ms else ()
-        kept = [(key, min(until, end)) for key, end in old]
+        kept = [(key, min(until, end)) for key, end in old if end > now]
+        if len(keys) + len(kept) > _core.KEYS_MAX:
+            raise LimitReached(TOO_MANY_KEYS)
         self._keys_of[seq] = [*((key, _FOR_EVER) for key in keys), *kept]
 
     def _with_keys(self, record: SubscriptionRecord) -> SubscriptionRecord:
         now = self._clock()
-        keys = tuple(key for key, end in self._keys_of[record.seq] if end > now)
-        return replace(record, keys=keys)
+        live = [(key, end) for key, end in self._keys_of[record.seq] if end > now]
+        until = min((end for _, end in live if end < _FOR_EVER), default=None)
+        return replace(record, keys=tuple(key for key, _ in live), keys_until=until)
 
-    def _living(self, id_: bytes) -> SubscriptionRecord:
+    def _living(self, id_: bytes, expected_rev: int | None = None) -> SubscriptionRecord:
         record = self.subscription(id_)
         if record is None or record.deleted_at is not None:
             raise NotFound("no such subscription")
+        if expected_rev is not None and expected_rev != record.rev:
+            raise Conflict("the subscription was changed since it was read")
         return record
+
+    def _check_room(self, root: str, most: int) -> None:
+        if most and self.count_subscriptions(roots=[root]) >= most:
+            raise LimitReached(root_is_full(most))
+
+    # --- asked for twice -------------------------------------------------------------
+
+    def _recognise_creation(self, creation: CreationKey) -> SubscriptionRecord | None:
+        known = self._creations.get((creation.owner, creation.key))
+        if known is None or known[2] <= self._clock():
+            return None
+        id_, fingerprint, _ = known
+        if fingerprint != creation.fingerprint:
+            raise Conflict("this idempotency key was used for another subscription")
+        try:
+            return self._living(id_)
+        except NotFound:
+            raise Conflict(
+                "this idempotency key was used for a subscription that has ended"
+            ) from None
+
+    def _remember_creation(self, creation: CreationKey, id_: bytes, now: int) -> None:
+        """The oldest first, so that those that ended are forgotten from the front."""
+        while self._creations and (first := next(iter(self._creations))):
+            if self._creations[first][2] > now:
+                break
+            del self._creations[first]
+        self._creations.pop((creation.owner, creation.key), None)
+        until = now + self._idempotency_ms
+        self._creations[creation.owner, creation.key] = (id_, creation.fingerprint, until)
 
     def _bump(self) -> int:
         self._revision += 1

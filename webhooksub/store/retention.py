@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 from ..events import DeliveryState
 from .queries import CLOCKS_DIFFER_MS
 from .schema import attempt, delivery, event, idempotency, outbox, subscription
+from .secrets import drop_ended
 from .transaction import Transaction
 
 #: Rows deleted in one transaction, and events looked at.
@@ -30,6 +31,7 @@ class Pruning:
         self._steps: list[Callable[[Transaction], bool]] = [
             self._events,
             self._idempotency,
+            self._ended_keys,
             self._tombstones,
         ]
 
@@ -91,6 +93,11 @@ class Pruning:
             mine = (idempotency.c.root == root, idempotency.c.key == key)
             self._delete("keys", transaction, idempotency, *mine)
         return bool(found)
+
+    def _ended_keys(self, transaction: Transaction) -> bool:
+        """Integrity keys that were rotated away; few, and no rows of this count."""
+        drop_ended(transaction.connection, self._now)
+        return False
 
     def _tombstones(self, transaction: Transaction) -> bool:
         """Subscriptions that ended so long ago, once none of their deliveries is left."""

@@ -5,10 +5,22 @@ file's mode alone. Keys are opened when a subscription is read and stand in no r
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
-from ..errors import ConfigurationError
+from .. import _core
+from ..errors import ConfigurationError, LimitReached
+from .base import TOO_MANY_KEYS
 from .schema import secret
 
 _PLAIN = b"\x00"
@@ -39,6 +51,9 @@ def put_keys(
             .where(mine, (ends.is_(None)) | (ends > old_until))
             .values(not_after=old_until)
         )
+        live = select(func.count()).select_from(secret).where(mine)
+        if connection.execute(live).scalar_one() + len(keys) > _core.KEYS_MAX:
+            raise LimitReached(TOO_MANY_KEYS)
     last = connection.execute(select(func.max(secret.c.n)).where(mine)).scalar() or 0
     for n, key in enumerate(reversed(keys), last + 1):
         connection.execute(
@@ -47,29 +62,61 @@ def put_keys(
 
 
 def drop_keys(connection: Connection, subscription: int) -> None:
-    """Deletes them, on SQLite also their bytes from the file's pages."""
+    """Deletes them all."""
+    _delete(connection, secret.c.subscription_seq == subscription)
+
+
+def _delete(connection: Connection, *where: ColumnElement[bool]) -> int:
+    """On SQLite also their bytes from the file's pages."""
     if sqlite := connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
-    connection.execute(delete(secret).where(secret.c.subscription_seq == subscription))
+    deleted = connection.execute(delete(secret).where(*where)).rowcount
     if sqlite:
         connection.exec_driver_sql("PRAGMA secure_delete = OFF")
+    return deleted
+
+
+def drop_ended(connection: Connection, now: int, subscription: int | None = None) -> int:
+    """Deletes keys that serve no more, of one subscription or of all. Answers how many."""
+    ended = [secret.c.not_after <= now]
+    if subscription is not None:
+        ended.append(secret.c.subscription_seq == subscription)
+    if connection.execute(select(secret.c.n).where(*ended).limit(1)).first() is None:
+        return 0
+    return _delete(connection, *ended)
 
 
 def any_keys(connection: Connection) -> bool:
     return connection.execute(select(secret.c.n).limit(1)).first() is not None
 
 
+class LiveKeys(NamedTuple):
+    """Keys in force, the newest first, and when the first of them ends."""
+
+    keys: tuple[bytes, ...]
+    until: int | None
+
+
+NONE = LiveKeys((), None)
+
+
 def read_keys(
     connection: Connection, subscriptions: Select[tuple[int]], now: int
-) -> dict[int, tuple[bytes, ...]]:
-    """Keys in force of the subscriptions that a query selects, the newest first."""
-    found: dict[int, list[bytes]] = {}
+) -> dict[int, LiveKeys]:
+    """Of the subscriptions that a query selects."""
+    found: dict[int, list[tuple[bytes, int | None]]] = {}
     query = (
-        select(secret.c.subscription_seq, secret.c.sealed)
+        select(secret.c.subscription_seq, secret.c.sealed, secret.c.not_after)
         .where(secret.c.subscription_seq.in_(subscriptions))
         .where((secret.c.not_after.is_(None)) | (secret.c.not_after > now))
         .order_by(secret.c.subscription_seq, secret.c.n.desc())
     )
-    for seq, sealed in connection.execute(query):
-        found.setdefault(seq, []).append(unseal(sealed))
-    return {seq: tuple(keys) for seq, keys in found.items()}
+    for seq, sealed, end in connection.execute(query):
+        found.setdefault(seq, []).append((unseal(sealed), end))
+    return {
+        seq: LiveKeys(
+            tuple(key for key, _ in keys),
+            min((end for _, end in keys if end is not None), default=None),
+        )
+        for seq, keys in found.items()
+    }

@@ -11,8 +11,9 @@ from typing import Any
 
 from .. import _core
 from ..config import StoreConfig
-from . import joining, migrations, outbox, replay, secrets, subscriptions
+from . import creations, joining, migrations, outbox, replay, secrets, subscriptions
 from .base import (
+    CreationKey,
     DispatcherInfo,
     DueTuple,
     EventRecord,
@@ -158,11 +159,29 @@ class SqlStore(SqlReads):
 
     # --- subscriptions ---------------------------------------------------------------
 
-    def add_subscription(self, *, keys: Sequence[bytes] = (), **columns: Any) -> SubscriptionRecord:
+    def add_subscription(
+        self,
+        *,
+        keys: Sequence[bytes] = (),
+        per_root_max: int = 0,
+        creation: CreationKey | None = None,
+        **columns: Any,
+    ) -> SubscriptionRecord:
         now = self._clock()
-        added: SubscriptionRecord = self._process.write(
-            lambda t: subscriptions.add(t, columns, keys, now)
-        )
+        until = now + self._config.idempotency_ms
+
+        def run(transaction: Transaction) -> SubscriptionRecord:
+            if creation is not None:
+                before = creations.recognise(transaction.connection, creation, now)
+                if before is not None:
+                    return before
+            subscriptions.check_room(transaction.connection, columns["root"], per_root_max)
+            added = subscriptions.add(transaction, columns, keys, now)
+            if creation is not None:
+                creations.remember(transaction.connection, creation, added.id, until)
+            return added
+
+        added: SubscriptionRecord = self._process.write(run)
         return added
 
     def update_subscription(
@@ -173,6 +192,7 @@ class SqlStore(SqlReads):
         keys: Sequence[bytes] | None = None,
         keys_overlap_ms: int = 0,
         expected_rev: int | None = None,
+        per_root_max: int = 0,
     ) -> SubscriptionRecord:
         now = self._clock()
         before = self.subscription(id) if "origin" in changes else None
@@ -184,6 +204,7 @@ class SqlStore(SqlReads):
                 keys=keys,
                 keys_overlap_ms=keys_overlap_ms,
                 expected_rev=expected_rev,
+                per_root_max=per_root_max,
                 now=now,
             )
         )
@@ -194,10 +215,10 @@ class SqlStore(SqlReads):
                 self.wake()
         return changed
 
-    def delete_subscription(self, id: bytes) -> SubscriptionRecord:
+    def delete_subscription(self, id: bytes, expected_rev: int | None = None) -> SubscriptionRecord:
         now = self._clock()
         deleted: SubscriptionRecord = self._process.write(
-            lambda t: subscriptions.delete(t, id, now)
+            lambda t: subscriptions.delete(t, id, expected_rev, now)
         )
         while self._process.write(lambda t: subscriptions.cancel_waiting(t, deleted, now)):
             pass

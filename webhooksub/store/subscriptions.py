@@ -22,10 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, LimitReached, NotFound
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from . import counters, secrets
-from .base import SubscriptionRecord, check_changeable
+from .base import SubscriptionRecord, check_changeable, root_is_full
 from .schema import WAITING, delivery, origin, subscription
 from .transaction import Transaction
 
@@ -68,28 +68,32 @@ def change(
     keys: Sequence[bytes] | None,
     keys_overlap_ms: int,
     expected_rev: int | None,
+    per_root_max: int,
     now: int,
 ) -> SubscriptionRecord:
-    """Raises NotFound; Conflict when `expected_rev` is not its revision any more."""
+    """See :meth:`Store.update_subscription`."""
     check_changeable(changes)
     connection = transaction.connection
-    seq, revision = _living(connection, id_)
-    if expected_rev is not None and expected_rev != revision:
-        raise Conflict("the subscription was changed since it was read")
+    seq, root = _living(connection, id_, expected_rev)
+    if changes.get("root", root) != root:
+        check_room(connection, changes["root"], per_root_max)
     values = {**changes, "updated_at": now, "rev": bump(transaction)}
     if "origin" in changes:
         values["origin"] = _origin_seq(connection, changes["origin"])
     connection.execute(update(subscription).where(subscription.c.seq == seq).values(values))
     if keys is not None:
         old_until = now + keys_overlap_ms if keys and keys_overlap_ms else None
+        secrets.drop_ended(connection, now, seq)
         secrets.put_keys(connection, seq, keys, old_until=old_until)
     return _one(connection, subscription.c.seq == seq, now)
 
 
-def delete(transaction: Transaction, id_: bytes, now: int) -> SubscriptionRecord:
-    """Leaves a tombstone without keys. Raises NotFound."""
+def delete(
+    transaction: Transaction, id_: bytes, expected_rev: int | None, now: int
+) -> SubscriptionRecord:
+    """Leaves a tombstone without keys. Raises NotFound, Conflict."""
     connection = transaction.connection
-    seq, _ = _living(connection, id_)
+    seq, _ = _living(connection, id_, expected_rev)
     connection.execute(
         update(subscription)
         .where(subscription.c.seq == seq)
@@ -192,7 +196,7 @@ def read(
         chosen = chosen.limit(limit)
     keys = secrets.read_keys(connection, chosen, now)
     rows = connection.execute(_rows(chosen).order_by(order))
-    return [_record(row, keys.get(row.seq, ())) for row in rows]
+    return [_record(row, keys.get(row.seq, secrets.NONE)) for row in rows]
 
 
 def wanted(
@@ -225,9 +229,15 @@ def _rows(chosen: Select[tuple[int]]) -> Select[Any]:
     return select(*columns).select_from(joined).where(subscription.c.seq.in_(chosen))
 
 
-def _record(row: Any, keys: tuple[bytes, ...]) -> SubscriptionRecord:
+def _record(row: Any, live: secrets.LiveKeys) -> SubscriptionRecord:
     own = {column.name: getattr(row, column.name) for column in _OWN}
-    return SubscriptionRecord(**own, origin=row.name, origin_seq=row.origin_seq, keys=keys)
+    return SubscriptionRecord(
+        **own,
+        origin=row.name,
+        origin_seq=row.origin_seq,
+        keys=live.keys,
+        keys_until=live.until,
+    )
 
 
 def _one(connection: Connection, where: ColumnElement[bool], now: int) -> SubscriptionRecord:
@@ -235,14 +245,27 @@ def _one(connection: Connection, where: ColumnElement[bool], now: int) -> Subscr
     return record
 
 
-def _living(connection: Connection, id_: bytes) -> tuple[int, int]:
-    query = select(subscription.c.seq, subscription.c.rev)
+def check_room(connection: Connection, root: str, most: int) -> None:
+    """Raises LimitReached when the root has `most` subscriptions; 0 is no limit."""
+    if most == 0:
+        return
+    mine = (subscription.c.root == root, subscription.c.deleted_at.is_(None))
+    last = select(subscription.c.seq).where(*mine).offset(most - 1).limit(1)
+    if connection.execute(last).first() is not None:
+        raise LimitReached(root_is_full(most))
+
+
+def _living(connection: Connection, id_: bytes, expected_rev: int | None = None) -> tuple[int, str]:
+    """Seq and root. Raises NotFound, and Conflict when its revision is another."""
+    query = select(subscription.c.seq, subscription.c.rev, subscription.c.root)
     row = connection.execute(
         query.where(subscription.c.id == id_, subscription.c.deleted_at.is_(None))
     ).first()
     if row is None:
         raise NotFound("no such subscription")
-    return row.seq, row.rev
+    if expected_rev is not None and expected_rev != row.rev:
+        raise Conflict("the subscription was changed since it was read")
+    return row.seq, row.root
 
 
 def _origin_seq(connection: Connection, name: str | None) -> int | None:

@@ -37,6 +37,7 @@ from .events import (
     SubscriptionStatus,
     TestResult,
 )
+from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .handshake import Handshake
 from .looking import Looking
@@ -107,6 +108,9 @@ class Dispatcher:
             self.config.subscriptions.subscriptions_per_root_max,
         )
         self._looking = Looking(self._store, self._subscriptions, catalog, clock)
+        self._explaining = Explaining(
+            self._store, self._subscriptions, self._looking, catalog, clock
+        )
         self._paging = Paging(self._store, self._subscriptions, self._looking)
         self._publication = Publication(catalog, clock, json)
         self._lock = threading.Lock()
@@ -483,15 +487,18 @@ class Dispatcher:
 
     def explain(
         self,
-        path: str | Sequence[str],
-        action: str,
+        path: str | Sequence[str] | None = None,
+        action: str | None = None,
         *,
         subscription: str | None = None,
         event: str | None = None,
         actor: Any = None,
     ) -> list[Explanation]:
-        """Why the subscriptions under this path's root hear, or don't hear, a change."""
-        return self._looking.explain(path, action, subscription, event, actor)
+        """Why the subscriptions under this path's root hear, or don't hear, a change.
+
+        `event`: why they got, or did not get, that one; it says path and action itself.
+        """
+        return self._explaining.explain(path, action, subscription, event, actor)
 
     def stats(self) -> dict[str, Any]:
         """What is where, now: the store's counts and, while delivering, the engine's.

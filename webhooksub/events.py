@@ -224,12 +224,22 @@ class FlushResult:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one subscription hears, or does not hear, a change."""
+    """Why one subscription hears, or does not hear, a change.
+
+    Codes: ``hears``, ``not_covered``, ``created_later``, ``expired``, ``pending``, ``paused``,
+    ``disabled``, ``invalid``, ``queued``, ``missed``, ``breaker_open`` and the states of a
+    delivery. `attempts` and `http_status` are of the event's delivery, or the newest one;
+    `until`: when the next attempt is due, or when the subscription expired. All of it may be
+    shown to the subscription's owner.
+    """
 
     subscription_id: str
     hears: bool
     code: str
     reason: str
+    attempts: int | None = None
+    http_status: int | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""What became of events, as actors may see it: deliveries, attempts, explanations, replay."""
+"""What became of events, as actors may see it: deliveries, attempts, replay."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,11 @@ from .events import (
     Attempt,
     Delivery,
     DeliveryState,
-    Explanation,
     Outcome,
-    SubscriptionStatus,
     from_ms,
     to_ms,
 )
-from .publishing import _ACTIONS
-from .store.base import AttemptRecord, DeliveryRecord, EventRecord, Store, SubscriptionRecord
+from .store.base import AttemptRecord, DeliveryRecord, EventRecord, Store
 from .subscribing import Subscriptions
 
 # A replay by state goes page by page.
@@ -57,7 +54,7 @@ class Looking:
 
     def attempts(self, event: str, subscription: str, actor: Any) -> list[Attempt]:
         record = self._subscriptions.record(subscription, actor)
-        stored = self._event(event, actor)
+        stored = self.event(event, actor)
         rows = self._store.attempts(stored.seq, record.seq)
         return [_attempt(row, event, subscription) for row in rows]
 
@@ -84,26 +81,6 @@ class Looking:
             before = (page[-1].event_seq, page[-1].subscription_seq)
             count += self._store.replay([(d.event_seq, d.subscription_seq) for d in page])
 
-    def explain(
-        self,
-        path: str | Sequence[str],
-        action: str,
-        subscription: str | None,
-        event: str | None,
-        actor: Any,
-    ) -> list[Explanation]:
-        paths = (path,) if isinstance(path, str) else tuple(path)
-        root = self._catalog.check(paths)
-        if subscription is not None:
-            records = [self._subscriptions.record(subscription, actor)]
-        else:
-            visible = self._subscriptions.visible_roots(actor)
-            if visible is not None and root not in visible:
-                raise NotFound("no such root")
-            records = self._store.subscriptions(roots=[root], limit=_PAGE)
-        stored = None if event is None else self._event(event, actor)
-        return [self._explain(record, paths, action, stored) for record in records]
-
     def prune(self, older_than: datetime, progress: Any) -> dict[str, int]:
         return self._store.prune(older_than_ms=to_ms(older_than), progress=progress)
 
@@ -121,6 +98,17 @@ class Looking:
             from_ms(record.updated_at),
             record.batch,
         )
+
+    def event(self, id_: str, actor: Any) -> EventRecord:
+        """Raises NotFound, also where the actor may not see its root."""
+        try:
+            record = self._store.event(_core.uuid_bytes(id_))
+        except ValueError:
+            record = None
+        visible = self._subscriptions.visible_roots(actor)
+        if record is None or (visible is not None and record.root not in visible):
+            raise NotFound("no such event")
+        return record
 
     # --- inside ----------------------------------------------------------------------
 
@@ -155,22 +143,11 @@ class Looking:
         return {
             "roots": self._subscriptions.visible_roots(actor),
             "subscription": None if record is None else record.seq,
-            "event": None if event is None else self._event(event, actor).seq,
+            "event": None if event is None else self.event(event, actor).seq,
             "state": None if state is None else _state(state),
             "since": None if since is None else to_ms(since),
             "until": None if until is None else to_ms(until),
         }
-
-    def _event(self, id_: str, actor: Any) -> EventRecord:
-        """Raises NotFound, also where the actor may not see its root."""
-        try:
-            record = self._store.event(_core.uuid_bytes(id_))
-        except ValueError:
-            record = None
-        visible = self._subscriptions.visible_roots(actor)
-        if record is None or (visible is not None and record.root not in visible):
-            raise NotFound("no such event")
-        return record
 
     def _replay_range(
         self, subscription: str, since: datetime, until: datetime | None, actor: Any
@@ -184,44 +161,6 @@ class Looking:
 
         end = self._clock() if until is None else to_ms(until)
         return self._store.replay_range(record.seq, to_ms(since), end, hears)
-
-    def _explain(
-        self,
-        record: SubscriptionRecord,
-        paths: Sequence[str],
-        action: str,
-        event: EventRecord | None,
-    ) -> Explanation:
-        id_ = _core.uuid_text(record.id)
-        word = Action(record.action).name.lower()
-        if action not in _ACTIONS:
-            raise ValidationError.of("action", "enum", "must be create, update or delete")
-        if not self._catalog.covers(record.resource, word, paths, action):
-            text = f"{word!r} on {record.resource!r} does not cover this {action}"
-            return Explanation(id_, False, "not_covered", text)
-        status = self._subscriptions.info(record).status
-        if status is not SubscriptionStatus.ACTIVE:
-            reason = record.status_reason or f"the subscription is {status.name.lower()}"
-            return Explanation(id_, False, status.name.lower(), reason)
-        if event is None:
-            return Explanation(id_, True, "hears", "covered and active")
-        return self._explain_event(record, id_, event)
-
-    def _explain_event(
-        self, record: SubscriptionRecord, id_: str, stored: EventRecord
-    ) -> Explanation:
-        if stored.revision < record.created_rev:
-            text = "the subscription was created after the event was published"
-            return Explanation(id_, False, "created_later", text)
-        found = self._store.deliveries(event=stored.seq, subscription=record.seq, limit=1)
-        if not found:
-            return Explanation(id_, True, "queued", "covered; not yet attempted or settled")
-        state = DeliveryState(found[0].state).name.lower()
-        outcome = Outcome(found[0].outcome).name.lower() if found[0].outcome else "none"
-        text = f"{found[0].attempts} attempts, last outcome {outcome}"
-        if found[0].http_status:
-            text += f" (HTTP {found[0].http_status})"
-        return Explanation(id_, state == "delivered", state, text)
 
 
 def _state(state: str | DeliveryState) -> int:

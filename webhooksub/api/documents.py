@@ -70,7 +70,14 @@ def _outcome(row: Delivery | Attempt) -> dict[str, Any]:
 
 
 def explanation(row: Explanation) -> dict[str, Any]:
-    return {"hears": row.hears, "code": row.code, "reason": row.reason}
+    shown: dict[str, Any] = {"hears": row.hears, "code": row.code, "reason": row.reason}
+    if row.attempts is not None:
+        shown["attempts"] = row.attempts
+    if row.http_status is not None:
+        shown["httpStatus"] = row.http_status
+    if row.until is not None:
+        shown["until"] = format_moment(row.until)
+    return shown
 
 
 def page(found: Page[Any], rows: list[dict[str, Any]], link: Any) -> dict[str, Any]:

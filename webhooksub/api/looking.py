@@ -65,12 +65,14 @@ class LookingOperations:
     def explain(self, call: Call) -> ApiAnswer:
         self._hooks.subscription(call.id, actor=call.actor)
         paths, action = call.query.get("path", []), call.one("action")
+        event = call.one("event")
         missing = [n for n, v in (("path", paths), ("action", action)) if not v]
-        if missing:
-            raise ValidationError(FieldError(n, "required", "is required") for n in missing)
-        assert action is not None
+        if missing and event is None:
+            raise ValidationError(
+                FieldError(n, "required", "is required without event") for n in missing
+            )
         [found] = self._hooks.explain(
-            paths, action, subscription=call.id, event=call.one("event"), actor=call.actor
+            paths or None, action, subscription=call.id, event=event, actor=call.actor
         )
         return json_answer(200, documents.explanation(found))
 

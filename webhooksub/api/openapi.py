@@ -83,10 +83,7 @@ def _parameters(operation: Operation) -> list[Schema]:
         for part in operation.segments
         if part.startswith("{")
     ]
-    explains = operation.operation_id == "explainWebhook"
-    for name in operation.query:
-        required = explains and name in ("path", "action")
-        found.append(_parameter(name, "query", _QUERY[name], required=required))
+    found += [_parameter(name, "query", _QUERY[name]) for name in operation.query]
     if operation.conditional:
         found.append(_parameter("If-Match", "header", {"type": "string"}))
     if operation.operation_id == _CREATE:
@@ -105,7 +102,12 @@ _QUERY: dict[str, Schema] = {
     "state": {"type": "string", "enum": words(DeliveryState)},
     "since": _MOMENT,
     "until": _MOMENT,
-    "path": {"type": "array", "items": _SOME_TEXT, "minItems": 1},
+    "path": {
+        "type": "array",
+        "items": _SOME_TEXT,
+        "minItems": 1,
+        "description": "Of what changed; each of its paths. Required without event.",
+    },
     "action": {"type": "string", "enum": ["create", "update", "delete"]},
     "event": {"type": "string", "format": "uuid"},
 }

@@ -400,6 +400,9 @@ class Store(Protocol):
     def event(self, id: bytes) -> EventRecord | None:
         """One event."""
 
+    def in_outbox(self, event_seq: int) -> bool:
+        """Some of its deliveries have not begun or are not settled."""
+
     def deliveries(
         self,
         *,

@@ -80,6 +80,10 @@ class MemoryReads(MemorySubscriptions):
                     return _event_record(stored, self._roots[seq])
         return None
 
+    def in_outbox(self, event_seq: int) -> bool:
+        with self._lock:
+            return event_seq in self._outbox
+
     def deliveries(
         self,
         *,

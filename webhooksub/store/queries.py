@@ -25,6 +25,11 @@ def find_event(connection: Connection, id_: bytes) -> EventRecord | None:
     return None if row is None else event_record(row)
 
 
+def in_outbox(connection: Connection, event_seq: int) -> bool:
+    query = select(outbox.c.event_seq).where(outbox.c.event_seq == event_seq)
+    return connection.execute(query).first() is not None
+
+
 def read_events(connection: Connection, seqs: Sequence[int]) -> list[EventRecord]:
     query = select(event).where(event.c.seq.in_(seqs)).order_by(event.c.seq)
     return [event_record(row) for row in connection.execute(query)]

@@ -84,6 +84,10 @@ class SqlReads:
         with self._process.reading() as connection:
             return queries.find_event(connection, id)
 
+    def in_outbox(self, event_seq: int) -> bool:
+        with self._process.reading() as connection:
+            return queries.in_outbox(connection, event_seq)
+
     def deliveries(
         self,
         *,

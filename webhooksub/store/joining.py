@@ -13,10 +13,10 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 from weakref import WeakSet
 
-from sqlalchemy import Connection
+from sqlalchemy import AdaptedConnection, Connection
 from sqlalchemy import event as hooks
 from sqlalchemy.orm import Session
 
@@ -72,25 +72,60 @@ class CommitWatch:
             self._soon()
 
 
-def driver_connection(connection: Any) -> sqlite3.Connection:
-    """The sqlite3 connection beneath. Raises ConfigurationError for anything else."""
+class AwaitedCursor:
+    """A cursor of aiosqlite within SQLAlchemy's `run_sync`, where its calls are awaited."""
+
+    def __init__(self, adapted: AdaptedConnection) -> None:
+        self._adapted = adapted
+        self._cursor: Any = adapted.run_async(lambda driver: driver.cursor())
+        self.row_factory: Any = None
+
+    @property
+    def rowcount(self) -> int:
+        return int(self._cursor.rowcount)
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Self:
+        self._cursor.row_factory = self.row_factory
+        self._adapted.run_async(lambda _: self._cursor.execute(sql, parameters))
+        return self
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Self:
+        self._adapted.run_async(lambda _: self._cursor.executemany(sql, rows))
+        return self
+
+    def fetchone(self) -> Any:
+        return self._adapted.run_async(lambda _: self._cursor.fetchone())
+
+    def fetchall(self) -> Sequence[Any]:
+        rows: Sequence[Any] = self._adapted.run_async(lambda _: self._cursor.fetchall())
+        return rows
+
+
+def driver_cursor(connection: Any) -> tuple[sqlite3.Connection, Any]:
+    """The sqlite3 connection beneath, and a cursor of it. Raises ConfigurationError for
+    anything else."""
     raw = connection
     if isinstance(connection, Session):
-        raw = connection.connection().connection.driver_connection
+        raw = connection.connection().connection.dbapi_connection
     elif isinstance(connection, Connection):
-        raw = connection.connection.driver_connection
-    if not isinstance(raw, sqlite3.Connection):
-        kind = f"{type(raw).__module__}.{type(raw).__qualname__}"
-        raise ConfigurationError(f"this store is SQLite; the connection given is a {kind}")
-    return raw
+        raw = connection.connection.dbapi_connection
+    if isinstance(raw, sqlite3.Connection):
+        return raw, raw.cursor()
+    if isinstance(raw, AdaptedConnection):
+        # What aiosqlite wraps may be looked at from any thread, and used on its own only.
+        beneath = getattr(raw.driver_connection, "_conn", None)
+        if isinstance(beneath, sqlite3.Connection):
+            return beneath, AwaitedCursor(raw)
+        raw = raw.driver_connection
+    kind = f"{type(raw).__module__}.{type(raw).__qualname__}"
+    raise ConfigurationError(f"this store is SQLite; the connection given is a {kind}")
 
 
-def join(raw: sqlite3.Connection, path: str) -> Cursor:
-    """A cursor in the connection's transaction, begun where the driver would begin one.
+def join(raw: sqlite3.Connection, cursor: Any, path: str) -> Cursor:
+    """The cursor in the connection's transaction, begun where the driver would begin one.
 
     Raises ConfigurationError unless it can write to the store at `path` safely.
     """
-    cursor = raw.cursor()
     cursor.row_factory = None  # the host's may make anything of a row
     here = cursor.execute("PRAGMA database_list").fetchone()[2]
     if not here or not os.path.samefile(here, path):
@@ -106,7 +141,8 @@ def join(raw: sqlite3.Connection, path: str) -> Cursor:
             "the connection's transaction is DEFERRED, which fails as soon as somebody else "
             "writes: begin it by BEGIN IMMEDIATE"
         )
-    return cursor
+    joined: Cursor = cursor
+    return joined
 
 
 def last_seq(connection: Connection) -> int:

@@ -90,12 +90,11 @@ class SqlStore(SqlReads):
 
     def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
         self._process.open()
-        raw = joining.driver_connection(connection)
         now = self._clock()
         with self._process.reading() as reader:
             self._gauge.admit(reader.connection.cursor(), joining.last_seq(reader), events)
         with translated():
-            cursor = joining.join(raw, self._process.file.path)
+            cursor = joining.join(*joining.driver_cursor(connection), self._process.file.path)
             published = joining.write_events(
                 cursor, events, now=now, idempotency_until=now + self._config.idempotency_ms
             )

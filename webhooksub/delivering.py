@@ -127,6 +127,11 @@ class DeliveryLoop:
             return self._ready if self._answered >= ticket else None
 
     @property
+    def works(self) -> bool:
+        """It was started, and has not ended."""
+        return self._thread.is_alive() and not self.fenced
+
+    @property
     def unresolved(self) -> int:
         """Events whose paths this catalog does not know."""
         return len(self._unresolved)

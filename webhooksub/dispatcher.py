@@ -189,6 +189,21 @@ class Dispatcher:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def delivers(self) -> bool:
+        """It was started, and has neither been closed nor stopped by itself."""
+        return self._loop is not None and not self._closed and self._loop.works
+
+    def check(self, *, delivers: bool = True) -> None:
+        """Asks whether what is published now would be delivered; costs next to nothing.
+
+        `delivers` False asks for the store alone. Raises StoreUnavailable, Closed.
+        """
+        self._check_usable()
+        self._store.revision()
+        if delivers and not self.delivers:
+            raise Closed("this dispatcher does not deliver")
+
     async def __aenter__(self) -> Self:
         return await asyncio.to_thread(self.start)
 

@@ -21,6 +21,7 @@ from .demo import demo
 from .doctor import doctor
 from .sendtest import send_test
 from .store import migrate, prune, replay, status
+from .worker import worker
 
 _WRONG = (ConfigurationError, NotFound, UnknownResource, ValidationError)
 
@@ -47,5 +48,5 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
 
 
-for _command in (demo, migrate, status, replay, prune, send_test, doctor):
+for _command in (demo, migrate, status, replay, prune, send_test, doctor, worker):
     main.add_command(_command)

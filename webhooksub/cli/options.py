@@ -2,10 +2,11 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from .. import catalogs
-from ..authorizer import allow_all
+from ..authorizer import Authorizer, allow_all
 from ..config import Config
 from ..dispatcher import Dispatcher, system_clock
 from ..errors import ConfigurationError
@@ -21,6 +22,9 @@ from ..store import Store, open_store
 
 Command = Callable[..., Any]
 
+_PORT_MAX = 65_535
+# What an authorizer is asked.
+_ASKED = ("allows", "roots", "owner_id", "still_allowed")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 database_option: Callable[[Command], Command] = click.option(
@@ -35,6 +39,39 @@ database_option: Callable[[Command], Command] = click.option(
 json_option: Callable[[Command], Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON."
 )
+catalog_option: Callable[[Command], Command] = click.option(
+    "--catalog", metavar="MODULE:NAME", help="The service's catalog.  [default: SideDrawer's]"
+)
+authorizer_option: Callable[[Command], Command] = click.option(
+    "--authorizer", metavar="MODULE:NAME", help="Says who may subscribe to what, and may still."
+)
+
+
+class Address(click.ParamType):
+    """``HOST:PORT``, ``[::1]:PORT``."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdecimal() or int(port) > _PORT_MAX:
+            self.fail(f"{value!r} is no HOST:PORT", param, ctx)
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def settings_options(command: Command) -> Command:
+    """Every setting by its own name; too many for the help, docs/configuration.md has them."""
+    for name in reversed(Config().flat()):
+        command = click.option("--" + name.replace("_", "-"), name, hidden=True)(command)
+    return command
+
+
+def configured(settings: Mapping[str, str | None]) -> Config:
+    """Defaults, then the environment, then the options that were given."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    return Config.from_env().replace(**given)
 
 
 def check_exists(database: str) -> None:
@@ -67,6 +104,18 @@ def _no_url(database: str) -> ConfigurationError:
     return ConfigurationError(f"no database URL: {database!r} (sqlite:///hooks.db is one)")
 
 
+def need_serving() -> ModuleType:
+    """The module of the extra ``serve``. Raises ConfigurationError where it is not installed."""
+    try:
+        return import_module("webhooksub.serving")
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+            raise
+        raise ConfigurationError(
+            f"{error.name} is not installed: pip install 'webhooksub[serve]'"
+        ) from None
+
+
 @contextlib.contextmanager
 def existing_store(database: str) -> Iterator[Store]:
     """An open store that was there before."""
@@ -83,7 +132,7 @@ def existing_store(database: str) -> Iterator[Store]:
 def publisher(database: str, catalog: str | None = None) -> Iterator[Dispatcher]:
     """A dispatcher that is not started, on a store that was there before."""
     check_exists(database)
-    known = catalogs.SIDEDRAWER if catalog is None else _catalog(catalog)
+    known = catalog_named(catalog)
     hooks = Dispatcher(database, authorizer=allow_all, catalog=known)
     try:
         yield hooks
@@ -91,16 +140,35 @@ def publisher(database: str, catalog: str | None = None) -> Iterator[Dispatcher]
         hooks.close()
 
 
-def _catalog(name: str) -> catalogs.Catalog:
-    module, _, attribute = name.partition(":")
-    sys.path.insert(0, "")  # the service's own module, from where it is started
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise click.BadParameter(f"{name}: {error}", param_hint="--catalog") from None
+def catalog_named(name: str | None) -> catalogs.Catalog:
+    """SideDrawer's, or that of ``MODULE:NAME``."""
+    if name is None:
+        return catalogs.SIDEDRAWER
+    found = named(name, "--catalog")
     if not isinstance(found, catalogs.Catalog):
         raise click.BadParameter(f"{name} is no Catalog", param_hint="--catalog")
     return found
+
+
+def authorizer_named(name: str) -> Authorizer:
+    """That of ``MODULE:NAME``."""
+    found = named(name, "--authorizer")
+    missing = [method for method in _ASKED if not callable(getattr(found, method, None))]
+    if missing:
+        text = f"{name} is no Authorizer: it has no {', '.join(missing)}"
+        raise click.BadParameter(text, param_hint="--authorizer")
+    authorizer: Authorizer = found
+    return authorizer
+
+
+def named(name: str, option: str) -> Any:
+    """What ``MODULE:NAME`` names. Raises BadParameter for `option`."""
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, "")  # the service's own module, from where it is started
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.BadParameter(f"{name}: {error}", param_hint=option) from None
 
 
 def moment(text: str) -> datetime:

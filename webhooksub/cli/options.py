@@ -47,20 +47,6 @@ authorizer_option: Callable[[Command], Command] = click.option(
 )
 
 
-class Address(click.ParamType):
-    """``HOST:PORT``, ``[::1]:PORT``."""
-
-    name = "HOST:PORT"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
-        host, _, port = str(value).rpartition(":")
-        if not host or not port.isdecimal() or int(port) > _PORT_MAX:
-            self.fail(f"{value!r} is no HOST:PORT", param, ctx)
-        return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def settings_options(command: Command) -> Command:
     """Every setting by its own name; too many for the help, docs/configuration.md has them."""
     for name in reversed(Config().flat()):
@@ -169,6 +155,14 @@ def named(name: str, option: str) -> Any:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise click.BadParameter(f"{name}: {error}", param_hint=option) from None
+
+
+def address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``[::1]:PORT``."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > _PORT_MAX:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def moment(text: str) -> datetime:

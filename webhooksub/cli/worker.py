@@ -9,7 +9,7 @@ from ..authorizer import allow_all
 from ..dispatcher import Dispatcher
 from ..running import listen, run, shown
 from .options import (
-    Address,
+    address,
     authorizer_named,
     authorizer_option,
     catalog_named,
@@ -25,7 +25,9 @@ from .options import (
 @database_option
 @catalog_option
 @authorizer_option
-@click.option("--health", type=Address(), help="Answer /healthz and /readyz there.")
+@click.option(
+    "--health", type=address, metavar="HOST:PORT", help="Answer /healthz and /readyz there."
+)
 @settings_options
 def worker(
     database: str,

@@ -11,6 +11,7 @@
     ├── StoreUnavailable                        the database did not answer, or refused
     ├── Closed                  (RuntimeError)  used after close(), or before start()
     ├── Forked                  (RuntimeError)  used in a child of the process that made it
+    ├── Unauthenticated                         raised by a host: it does not know who asks
     └── VerificationError       (ValueError)    a received signature does not verify
 
 The class in brackets is a second base, for callers who catch the built-in one. No message
@@ -102,6 +103,10 @@ class Closed(WebhooksubError, RuntimeError):
 
 class Forked(WebhooksubError, RuntimeError):
     """It belongs to the parent process: make a new one after the fork."""
+
+
+class Unauthenticated(WebhooksubError):
+    """The request does not say who asks, or not credibly. A host's callable raises it."""
 
 
 class VerificationError(WebhooksubError, ValueError):

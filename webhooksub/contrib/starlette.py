@@ -25,11 +25,14 @@ from ..api import MAX_BODY, OPERATIONS, ApiAnswer, ApiRequest, SubscriptionApi
 from ..dispatcher import Dispatcher
 from ..errors import Unauthenticated
 
-__all__ = ["THREADS_MAX", "ApiResponder", "lifespan", "webhook_routes"]
+__all__ = ["PAGES", "THREADS_MAX", "ApiResponder", "lifespan", "webhook_routes"]
 
 #: Answers at once. They block for the store, and for an endpoint that is tried; threads of
 #: their own leave those of the host's framework alone.
 THREADS_MAX = 16
+
+#: What describes the API, and asks nobody who they are.
+PAGES = ("/openapi.json", "/docs")
 
 Actor = Callable[[Request], Any]
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
@@ -66,6 +69,7 @@ class ApiResponder:
         return response_of(await to_thread.run_sync(self.api.answer, asked, limiter=self._limiter))
 
     def unauthenticated(self) -> Response:
+        """To whom the host does not know."""
         return response_of(self.api.unauthenticated())
 
 
@@ -91,17 +95,20 @@ class _Endpoint:
         return await self._responder.respond(request, self._segments, actor)
 
 
-def webhook_routes(hooks: Dispatcher, actor: Actor | None = None) -> list[Route]:
+def webhook_routes(
+    hooks: Dispatcher, actor: Actor | None = None, *, pages: bool = True
+) -> list[Route]:
     """Routes of the whole API, to be mounted wherever the host likes.
 
-    Raises ConfigurationError without `actor`, unless `hooks` restricts nobody and is for
-    development.
+    `pages`: with ``/openapi.json`` and ``/docs``, which everybody may read. Raises
+    ConfigurationError without `actor`, unless `hooks` restricts nobody and is for development.
     """
     api = SubscriptionApi(hooks)
     api.check_mountable(has_actor=actor is not None)
     responder = ApiResponder(api)
     paths = dict.fromkeys(operation.path for operation in OPERATIONS)
-    return [Route(path, _Endpoint(responder, actor, path.count("/"))) for path in paths]
+    described = [Route(path, _Endpoint(responder, None, 1)) for path in PAGES] if pages else []
+    return described + [Route(path, _Endpoint(responder, actor, path.count("/"))) for path in paths]
 
 
 def lifespan(hooks: Dispatcher, inner: Lifespan | None = None, *, deliver: bool = True) -> Lifespan:

@@ -1,0 +1,23 @@
+"""The API as routes of a Starlette application on uvicorn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from served import Served
+from starlette.applications import Starlette
+from starlette.requests import Request
+from world import actor_of
+
+from webhooksub import Dispatcher
+from webhooksub.contrib.starlette import webhook_routes
+
+
+@contextmanager
+def serve(hooks: Dispatcher) -> Iterator[str]:
+    """The address of the document, while it is served."""
+
+    async def actor(request: Request) -> str | None:
+        return actor_of(request.headers.get("authorization"))
+
+    with Served(Starlette(routes=webhook_routes(hooks, actor))) as service:
+        yield service.url + "/openapi.json"

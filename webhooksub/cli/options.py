@@ -19,6 +19,7 @@ from ..config import Config
 from ..dispatcher import Dispatcher, system_clock
 from ..errors import ConfigurationError
 from ..store import Store, open_store
+from .host import current_host
 
 Command = Callable[..., Any]
 
@@ -54,10 +55,10 @@ def settings_options(command: Command) -> Command:
     return command
 
 
-def configured(settings: Mapping[str, str | None]) -> Config:
-    """Defaults, then the environment, then the options that were given."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    return Config.from_env().replace(**given)
+def configured(options: Mapping[str, str | None]) -> Config:
+    """The host's or the environment's, then the options that were given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return settings().replace(**given)
 
 
 def check_exists(database: str) -> None:
@@ -102,11 +103,23 @@ def need_serving() -> ModuleType:
         ) from None
 
 
+def settings() -> Config:
+    """The host's, or those of the environment."""
+    host = current_host()
+    return Config.from_env() if host is None else host.config
+
+
+def host_catalog() -> catalogs.Catalog:
+    """The host's, or SideDrawer's."""
+    host = current_host()
+    return catalogs.SIDEDRAWER if host is None else host.catalog
+
+
 @contextlib.contextmanager
 def existing_store(database: str) -> Iterator[Store]:
     """An open store that was there before."""
     check_exists(database)
-    store = open_store(database, Config.from_env().store, system_clock)
+    store = open_store(database, settings().store, system_clock)
     try:
         store.open()
         yield store
@@ -119,7 +132,7 @@ def publisher(database: str, catalog: str | None = None) -> Iterator[Dispatcher]
     """A dispatcher that is not started, on a store that was there before."""
     check_exists(database)
     known = catalog_named(catalog)
-    hooks = Dispatcher(database, authorizer=allow_all, catalog=known)
+    hooks = Dispatcher(database, authorizer=allow_all, catalog=known, config=settings())
     try:
         yield hooks
     finally:
@@ -127,9 +140,9 @@ def publisher(database: str, catalog: str | None = None) -> Iterator[Dispatcher]
 
 
 def catalog_named(name: str | None) -> catalogs.Catalog:
-    """SideDrawer's, or that of ``MODULE:NAME``."""
+    """That of ``MODULE:NAME``; None: the host's."""
     if name is None:
-        return catalogs.SIDEDRAWER
+        return host_catalog()
     found = named(name, "--catalog")
     if not isinstance(found, catalogs.Catalog):
         raise click.BadParameter(f"{name} is no Catalog", param_hint="--catalog")

@@ -1,12 +1,13 @@
 """``send-test``: does an endpoint take a notification?"""
 
 from contextlib import closing
+from typing import Any
 
 import click
 
 from ..authorizer import allow_all
 from ..dispatcher import Dispatcher
-from .options import check_exists, database_option, json_option
+from .options import check_exists, database_option, host_catalog, json_option, settings
 from .output import Screen
 
 
@@ -38,7 +39,8 @@ def send_test(target: str, database: str, as_json: bool, dev: bool) -> None:
 
 def _publisher(target: str, database: str, dev: bool) -> closing[Dispatcher]:
     """For a URL nothing is looked up, and no store needs to be there."""
+    known: dict[str, Any] = {"config": settings(), "catalog": host_catalog()}
     if "://" in target:
-        return closing(Dispatcher.in_memory(authorizer=allow_all, dev=dev))
+        return closing(Dispatcher.in_memory(authorizer=allow_all, dev=dev, **known))
     check_exists(database)
-    return closing(Dispatcher(database, authorizer=allow_all, dev=dev))
+    return closing(Dispatcher(database, authorizer=allow_all, dev=dev, **known))

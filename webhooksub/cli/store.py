@@ -5,12 +5,11 @@ from typing import Any
 
 import click
 
-from ..config import Config
 from ..dispatcher import system_clock
 from ..errors import ConfigurationError
 from ..events import DeliveryState
 from ..store import open_store
-from .options import database_option, existing_store, json_option, moment, publisher
+from .options import database_option, existing_store, json_option, moment, publisher, settings
 from .output import Row, Screen
 
 _STATES = [state.name.lower() for state in DeliveryState]
@@ -21,7 +20,7 @@ _STATES = [state.name.lower() for state in DeliveryState]
 @json_option
 def migrate(database: str, as_json: bool) -> None:
     """Bring the store's schema to this version, or make it."""
-    store = open_store(database, Config.from_env().store, system_clock)
+    store = open_store(database, settings().store, system_clock)
     try:
         if not hasattr(store, "migrate"):
             raise ConfigurationError(f"{database} has no schema to bring forward")

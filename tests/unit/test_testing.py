@@ -14,8 +14,8 @@ from datetime import timedelta
 import pytest
 from seen import wait_until
 
-from webhooksub import Dispatcher, Verifier, allow_all
-from webhooksub.testing import Receiver
+from webhooksub import Dispatcher, VerificationError, Verifier, allow_all
+from webhooksub.testing import Answer, Receiver
 
 KEY = "k" * 32
 Connect = Callable[[], http.client.HTTPSConnection]
@@ -74,6 +74,15 @@ def test_a_script_is_answered_first_then_the_standing_answer(
     answer = client.getresponse()
     assert (answer.status, answer.headers["Retry-After"], answer.read()) == (202, "7", b"later")
     assert [r.status for r in receiver.requests] == [500, 429, 202]
+
+
+def test_a_scripted_answer_may_be_all_of_one(receiver: Receiver, connect: Connect) -> None:
+    client = connect()
+    receiver.script([Answer(429, headers={"Retry-After": "9"}, body=b"slowly"), 500])
+    client.request("POST", "/hook", b"{}")
+    answer = client.getresponse()
+    assert (answer.status, answer.headers["Retry-After"], answer.read()) == (429, "9", b"slowly")
+    assert [post(client) for _ in range(2)] == [(500, b""), (200, b"")]
 
 
 def test_connections_are_kept_alive_and_counted(receiver: Receiver, connect: Connect) -> None:
@@ -179,5 +188,8 @@ def test_a_dispatcher_of_the_same_process_trusts_it_and_is_verified(receiver: Re
         hooks.publish("tenant/acme/sidedrawer/s1/record/r9", "update", {"name": "Taxes"})
         [request] = receiver.wait_for(1)
     [notification] = Verifier(KEY, require_standard=True).verify(request.body, request.headers)
+    assert receiver.notifications(KEY, require_standard=True) == [notification]
+    with pytest.raises(VerificationError):
+        receiver.notifications("another key, of twenty-four bytes")
     assert notification.resource_path == "tenant/acme/sidedrawer/s1/record/r9"
     assert notification.data == {"name": "Taxes"}

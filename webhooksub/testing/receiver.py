@@ -1,12 +1,4 @@
-"""What tests and notebooks of host services need: a local receiver on a real TLS socket.
-
-::
-
-    with Receiver() as endpoint, Dispatcher.in_memory(authorizer=allow_all, dev=True) as hooks:
-        hooks.subscribe(resource, "any", endpoint.url("/hook"), expires=timedelta(days=1))
-        hooks.publish(path, "update", {"name": "Taxes"})
-        endpoint.wait_for(1)
-"""
+"""A local receiver on a real TLS socket."""
 
 import atexit
 import contextlib
@@ -24,9 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from .certificates import local_certificate
-
-__all__ = ["Received", "Receiver"]
+from ..certificates import local_certificate
+from ..receiver import Notification, Verifier
 
 # Connections that wait to be accepted; the standard library's 5 would add seconds.
 _BACKLOG = 1_024
@@ -49,7 +40,9 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """How a request is answered; `delay` in seconds."""
+
     status: int = 200
     delay: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -68,8 +61,8 @@ class Receiver:
         self.requests: list[Received] = []
         self.connections = 0
         self.ca_pem, certificate, key = local_certificate()
-        self._answer = _Answer()
-        self._script: deque[int] = deque()
+        self._answer = Answer()
+        self._script: deque[int | Answer] = deque()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._server = _Server(self, _context(certificate, key))
@@ -97,11 +90,24 @@ class Receiver:
         body: bytes = b"",
     ) -> None:
         """How every request from now on is answered; `delay` in seconds."""
-        self._answer = _Answer(status, delay, dict(headers or {}), body)
+        self._answer = Answer(status, delay, dict(headers or {}), body)
 
-    def script(self, statuses: Iterable[int]) -> None:
-        """Statuses of the next requests, one each; then those of :meth:`answer`."""
-        self._script.extend(statuses)
+    def script(self, answers: Iterable[int | Answer]) -> None:
+        """How the next requests are answered, one each; then as :meth:`answer` says.
+
+        A number is a status, with the delay that :meth:`answer` set.
+        """
+        self._script.extend(answers)
+
+    def notifications(self, keys: str | Iterable[str], **options: Any) -> list[Notification]:
+        """What was received, verified; `options` are those of :class:`Verifier`.
+
+        Raises VerificationError where a request is not signed with one of `keys`.
+        """
+        verifier = Verifier(keys, **options)
+        with self._changed:
+            requests = list(self.requests)
+        return [n for r in requests for n in verifier.verify(r.body, r.headers)]
 
     def wait_for(self, count: int, timeout: float = 10.0) -> list[Received]:
         """The first `count` requests. Raises TimeoutError, saying how many came."""
@@ -136,11 +142,15 @@ class Receiver:
 
     # --- on the server's threads -----------------------------------------------------
 
-    def _receive(self, request: BaseHTTPRequestHandler, body: bytes) -> _Answer | None:
+    def _receive(self, request: BaseHTTPRequestHandler, body: bytes) -> Answer | None:
         answer = self._answer
         with self._changed:
             if self._script:
-                answer = _Answer(self._script.popleft(), answer.delay)
+                scripted = self._script.popleft()
+                if isinstance(scripted, Answer):
+                    answer = scripted
+                else:
+                    answer = Answer(scripted, answer.delay)
             self.requests.append(
                 Received(
                     request.command, request.path, request.headers, body, answer.status, time.time()

@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
@@ -85,6 +87,27 @@ def test_a_hosts_own_file_must_be_in_wal_mode(kit: Any) -> None:
     assert rows(kit, "PRAGMA auto_vacuum") == [(0,)], "a host's file is not changed"
 
 
+# What SQLite locks in the file while a connection is open: see "Locking" in its sources.
+_TAKE_THE_FILE = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+    except OSError:
+        sys.exit("locked")
+"""
+
+
+def test_opening_the_store_leaves_the_locks_of_the_hosts_connection(kit: Any) -> None:
+    kit.store().close()
+    with closing(sqlite3.connect(kit.path)) as hosts:
+        hosts.execute("SELECT count(*) FROM webhooksub_event").fetchall()
+        kit.store()
+        other = [sys.executable, "-c", _TAKE_THE_FILE, str(kit.path)]
+        done = subprocess.run(other, capture_output=True, text=True, timeout=60)
+        assert done.stderr.strip() == "locked"
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_file_is_needed(kit: Any, url: str) -> None:
     with pytest.raises(ConfigurationError, match="memory://"):
@@ -99,6 +122,8 @@ def test_an_unknown_scheme_is_refused_by_name(kit: Any) -> None:
 def test_a_folder_that_is_not_there_is_told(kit: Any) -> None:
     with pytest.raises(ConfigurationError, match="cannot open the database"):
         kit.store(f"sqlite:///{kit.folder}/missing/hooks.db")
+    with pytest.raises(ConfigurationError, match="is a directory"):
+        kit.store(f"sqlite:///{kit.folder}")
 
 
 def test_constructing_a_store_makes_no_file(kit: Any) -> None:

@@ -8,6 +8,7 @@ before SQLite 3.51.3 two checkpointers could damage the file.
 
 import contextlib
 import ctypes
+import errno
 import os
 import sqlite3
 import threading
@@ -112,18 +113,28 @@ class SqliteFile:
         self._peek_lock = threading.Lock()
 
     def _create(self) -> None:
-        try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigurationError(f"cannot open the database: {error}") from error
-        empty = os.fstat(fd).st_size == 0
-        os.close(fd)
+        empty = self._size_or_new() == 0
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as raw:
             raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             if empty:  # the order matters: WAL writes the first page
                 raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 raw.execute("PRAGMA journal_mode = WAL")
             check_wal(raw)
+
+    def _size_or_new(self) -> int:
+        """0 of a file that is made here. One that is there is never opened as a file: closing
+        it would drop the locks of every connection that this process has to it."""
+        try:
+            with contextlib.suppress(FileExistsError):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                os.close(os.open(self.path, flags, 0o600))
+            if os.path.isdir(self.path):
+                raise IsADirectoryError(errno.EISDIR, "is a directory", self.path)
+            if not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, "no right to write to it", self.path)
+            return os.stat(self.path).st_size
+        except OSError as error:
+            raise ConfigurationError(f"cannot open the database: {error}") from error
 
     def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
         for setting in (

@@ -59,6 +59,7 @@ powerloss: build ## cut the power after every write, and see what is lost (EVENT
 		$(if $(SABOTAGE),--synchronous FULL --sabotage $(SABOTAGE))
 
 -include tests/prove/prove.mk
+-include tests/crash/crash.mk
 
 # --- C core and its tests (no Python) ---------------------------------------
 # SABOTAGE=name breaks one thing on purpose, to show that its test can fail.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "failpoint.h"
 #include "retry.h"
 #include "spill.h"
 
@@ -203,6 +204,7 @@ disable(struct whs_work *work, struct whs_attempt *attempt)
 void
 whs_conclude(struct whs_work *work, struct whs_attempt *attempt)
 {
+    WHS_FAILPOINT("after-answer");
     struct verdicts verdicts = collect_facts(work, attempt);
     tell_breaker(work, attempt);
     if (may_halve(work, attempt, &verdicts)) {

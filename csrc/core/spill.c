@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "spill.h"
 
+#include "failpoint.h"
 #include "start.h"
 
 /* Deliveries in one report: a transaction's worth of rows, and its size in memory. */
@@ -220,6 +221,7 @@ sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
         next = dlv->next;
         whs_leave(work, dlv, WHS_OUTCOME_SPILLED,
                   find_due(work, lane, keep + count, due_ms));
+        WHS_FAILPOINT("in-spill");
     }
     whs_lane_place(&work->lanes, lane);
     return count;

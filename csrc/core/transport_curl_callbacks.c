@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 /* --- Before a byte leaves. --- */
 
 /* With a proxy every connection is to that, and what lies behind it is its to judge. */
@@ -107,6 +109,21 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
     return CURL_PREREQFUNC_OK;
 }
 
+#ifdef WHS_FAILPOINTS
+/* Told often: the point is where a part of the body is on its way and nothing came
+ * back. */
+static int
+note_progress(void *ctx, curl_off_t answer_bytes, curl_off_t answered,
+              curl_off_t body_bytes, curl_off_t sent)
+{
+    const struct whs_curl_transfer *transfer = ctx;
+    (void)answer_bytes, (void)answered, (void)body_bytes;
+    if (sent > 0 && !transfer->head.complete)
+        WHS_FAILPOINT("mid-send");
+    return 0;
+}
+#endif
+
 static CURLcode
 install_trust(CURL *easy, void *ssl_ctx, void *ctx)
 {
@@ -185,5 +202,10 @@ whs_curl_callbacks_set(struct whs_curl_transfer *transfer, struct whs_trust *tru
     WHS_CURL_SET(easy, CURLOPT_WRITEDATA, transfer);
     WHS_CURL_SET(easy, CURLOPT_SSL_CTX_FUNCTION, install_trust);
     WHS_CURL_SET(easy, CURLOPT_SSL_CTX_DATA, trust);
+#ifdef WHS_FAILPOINTS
+    WHS_CURL_SET(easy, CURLOPT_XFERINFOFUNCTION, note_progress);
+    WHS_CURL_SET(easy, CURLOPT_XFERINFODATA, transfer);
+    WHS_CURL_SET(easy, CURLOPT_NOPROGRESS, 0L);
+#endif
     return CURLE_OK;
 }

@@ -114,6 +114,42 @@ def test_a_file_is_needed(kit: Any, url: str) -> None:
         kit.store(url)
 
 
+READ_AND_CLOSE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT count(*) FROM webhooksub_event").fetchone()[0])
+connection.close()
+"""
+
+
+def test_a_second_store_on_the_file_leaves_the_first_ones_locks_alone(kit: Any) -> None:
+    """Without them whoever closes last elsewhere would delete the WAL that we write to."""
+    first = kit.store()
+    first.publish([kit.event()])
+    wal = kit.path.with_name("hooks.db-wal")
+    before = wal.stat().st_ino
+    kit.store().close()
+    done = subprocess.run(
+        [sys.executable, "-c", READ_AND_CLOSE, str(kit.path)], capture_output=True, text=True
+    )
+    assert done.stdout == "1\n", done.stderr
+    assert wal.exists() and wal.stat().st_ino == before
+    first.publish([kit.event()])
+    assert kit.store().stats()["outbox"] == 2
+
+
+def test_what_is_no_file_or_not_ours_is_told(kit: Any) -> None:
+    (kit.folder / "folder.db").mkdir()
+    with pytest.raises(ConfigurationError, match="not a file that we may read and write"):
+        kit.store(f"sqlite:///{kit.folder}/folder.db")
+
+
+def test_a_link_leads_to_the_file(kit: Any) -> None:
+    (kit.folder / "link.db").symlink_to(kit.folder / "behind.db")
+    kit.store(f"sqlite:///{kit.folder}/link.db")
+    assert (kit.folder / "behind.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_unknown_scheme_is_refused_by_name(kit: Any) -> None:
     with pytest.raises(ConfigurationError, match="'mysql'"):
         kit.store("mysql://x/y")

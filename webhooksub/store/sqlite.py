@@ -8,9 +8,9 @@ before SQLite 3.51.3 two checkpointers could damage the file.
 
 import contextlib
 import ctypes
-import errno
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, cast
@@ -113,28 +113,19 @@ class SqliteFile:
         self._peek_lock = threading.Lock()
 
     def _create(self) -> None:
-        empty = self._size_or_new() == 0
+        try:
+            _make_file(os.path.realpath(self.path))
+            if not os.path.isfile(self.path) or not os.access(self.path, os.R_OK | os.W_OK):
+                raise PermissionError(f"not a file that we may read and write: {self.path!r}")
+            empty = os.stat(self.path).st_size == 0
+        except OSError as error:
+            raise ConfigurationError(f"cannot open the database: {error}") from error
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as raw:
             raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             if empty:  # the order matters: WAL writes the first page
                 raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 raw.execute("PRAGMA journal_mode = WAL")
             check_wal(raw)
-
-    def _size_or_new(self) -> int:
-        """0 of a file that is made here. One that is there is never opened as a file: closing
-        it would drop the locks of every connection that this process has to it."""
-        try:
-            with contextlib.suppress(FileExistsError):
-                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                os.close(os.open(self.path, flags, 0o600))
-            if os.path.isdir(self.path):
-                raise IsADirectoryError(errno.EISDIR, "is a directory", self.path)
-            if not os.access(self.path, os.R_OK | os.W_OK):
-                raise PermissionError(errno.EACCES, "no right to write to it", self.path)
-            return os.stat(self.path).st_size
-        except OSError as error:
-            raise ConfigurationError(f"cannot open the database: {error}") from error
 
     def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
         for setting in (
@@ -279,6 +270,17 @@ def check_wal(raw: Any) -> None:
             f"the SQLite file is in journal mode {mode!r}: WAL is required, "
             "which `PRAGMA journal_mode = WAL` sets once and for ever"
         )
+
+
+def _make_file(path: str) -> None:
+    """Where there is none. It is not opened: a file that is closed takes with it the locks
+    that every other connection of this process has on it, and without these whoever closes
+    it last elsewhere deletes the WAL."""
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.mknod(path, stat.S_IFREG | 0o600)
+        except PermissionError:  # some systems let only their administrator
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def keep_for_ever(inherited: object) -> None:

@@ -62,6 +62,15 @@ from_base(struct whs_transport *transport)
 
 /* --- The one table of options. --- */
 
+/* A libcurl that was built without .netrc files does not know how to leave them alone.
+ */
+static CURLcode
+ignore_netrc(CURL *easy)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    return code == CURLE_UNKNOWN_OPTION || code == CURLE_NOT_BUILT_IN ? CURLE_OK : code;
+}
+
 static CURLcode
 apply_options(CURL *easy, const struct whs_curl_config *config)
 {
@@ -84,7 +93,6 @@ apply_options(CURL *easy, const struct whs_curl_config *config)
     WHS_CURL_SET(easy, CURLOPT_PROXY, config->proxy);
     WHS_CURL_SET(easy, CURLOPT_NOPROXY, config->proxy[0] ? "" : "*");
     WHS_CURL_SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    WHS_CURL_SET(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     WHS_CURL_SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     WHS_CURL_SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     WHS_CURL_SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -98,32 +106,37 @@ apply_options(CURL *easy, const struct whs_curl_config *config)
                  (long)(config->connection_age_max_ms / SECOND));
     /* A lookup that hangs must not be waited for when its transfer ends. */
     WHS_CURL_SET(easy, CURLOPT_QUICK_EXIT, 1L);
-    return CURLE_OK;
+    return ignore_netrc(easy);
 }
 
 /* --- Transfers are used again. --- */
 
-static struct whs_curl_transfer *
-create_transfer(struct curl_transport *t)
+static CURLcode
+create_transfer(struct curl_transport *t, struct whs_curl_transfer **out)
 {
     struct whs_curl_transfer *transfer = whs_curl_transfer_create(
         &t->config, &t->loop, &t->resolves, &t->names, &t->bodies);
+    *out = NULL;
     if (!transfer)
-        return NULL;
-    if (apply_options(transfer->easy, &t->config) == CURLE_OK &&
-        whs_curl_callbacks_set(transfer, t->trust) == CURLE_OK)
-        return transfer;
-    whs_curl_transfer_destroy(transfer);
-    return NULL;
+        return CURLE_OUT_OF_MEMORY;
+    CURLcode code = apply_options(transfer->easy, &t->config);
+    if (code == CURLE_OK)
+        code = whs_curl_callbacks_set(transfer, t->trust);
+    if (code == CURLE_OK)
+        *out = transfer;
+    else
+        whs_curl_transfer_destroy(transfer);
+    return code;
 }
 
 static struct whs_curl_transfer *
 take_transfer(struct curl_transport *t)
 {
     struct whs_curl_transfer *transfer = t->idle;
-    if (!transfer)
-        return create_transfer(t);
-    t->idle = transfer->next_idle;
+    if (transfer)
+        t->idle = transfer->next_idle;
+    else
+        create_transfer(t, &transfer);
     return transfer;
 }
 
@@ -510,6 +523,24 @@ set_up(struct curl_transport *t)
     return loop && resolves && whs_curl_names_init(&t->names) && set_limits(t);
 }
 
+/* An option that this libcurl does not know shows here, and not as attempts that never
+ * start. */
+static enum whs_status
+make_first_transfer(struct curl_transport *t, struct whs_error *err)
+{
+    struct whs_curl_transfer *transfer;
+    CURLcode code = create_transfer(t, &transfer);
+    if (code == CURLE_OUT_OF_MEMORY)
+        return whs_error_set(err, WHS_NO_MEMORY, "no memory for a request");
+    if (code != CURLE_OK)
+        return whs_error_set(err, WHS_CONFIGURATION,
+                             "libcurl %s lacks something that webhooksub needs: %s",
+                             curl_version_info(CURLVERSION_NOW)->version,
+                             curl_easy_strerror(code));
+    put_transfer(t, transfer);
+    return WHS_OK;
+}
+
 enum whs_status
 whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust *trust,
                           struct whs_transport **out, struct whs_error *err)
@@ -536,8 +567,12 @@ whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust
         return whs_error_set(err, WHS_SYSTEM, "the transport cannot be set up: %s",
                              strerror(error));
     }
-    *out = &t->base;
-    return WHS_OK;
+    status = make_first_transfer(t, err);
+    if (status == WHS_OK)
+        *out = &t->base;
+    else
+        destroy(&t->base);
+    return status;
 }
 
 const char *

@@ -13,6 +13,18 @@
 #define WHS_SABOTAGE ""
 #endif
 
+#ifdef WHS_STATIC
+#define LIBRARIES "bundled"
+#else
+#define LIBRARIES "system"
+#endif
+
+#ifdef Py_LIMITED_API
+#define API "abi3 from 3.11"
+#else
+#define API "this Python's own"
+#endif
+
 /* `attribute` of the Python module `name`, as a new reference. */
 static PyObject *
 import_attribute(const char *name, const char *attribute)
@@ -74,15 +86,17 @@ build_info(PyObject *module, PyObject *ignored)
 {
     (void)module;
     (void)ignored;
-    return Py_BuildValue("{ssssssss}", "curl", whs_transport_curl_version(), "cjson",
-                         whs_json_library_version(), "openssl",
-                         whs_crypto_library_version(), "compiler", __VERSION__);
+    return Py_BuildValue("{ssssssssssss}", "curl", whs_transport_curl_version(),
+                         "cjson", whs_json_library_version(), "openssl",
+                         whs_crypto_library_version(), "compiler", __VERSION__,
+                         "libraries", LIBRARIES, "api", API);
 }
 
 static PyMethodDef functions[] = {
     {"build_info", build_info, METH_NOARGS,
      "build_info($module, /)\n--\n\n"
-     "Versions inside: curl (with its TLS library), cjson, openssl, compiler."},
+     "Versions inside: curl (with its TLS library), cjson, openssl, compiler; whether\n"
+     "these libraries are bundled or the system's; the Python API it was built for."},
     {0},
 };
 

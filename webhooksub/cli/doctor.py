@@ -19,6 +19,10 @@ from .output import Row, Screen, show
 from .store import store_status
 
 _MEGABYTE = 1024 * 1024
+_WHOSE = {
+    "bundled": "inside the wheel: they get newer with webhooksub",
+    "system": "the system's: they get newer with it",
+}
 _WORDS = {"ok": "", "warning": "warning: ", "bad": "BAD: "}
 
 
@@ -60,7 +64,8 @@ def _libraries() -> Iterator[Finding]:
     yield Finding("libcurl with", "ok", " ".join(features))
     yield Finding("OpenSSL", "ok", build["openssl"].removeprefix("OpenSSL "))
     yield Finding("cJSON", "ok", build["cjson"])
-    yield Finding("compiler", "ok", build["compiler"])
+    yield Finding("libraries", "ok", _WHOSE[build["libraries"]])
+    yield Finding("compiler", "ok", f"{build['compiler']}, API {build['api']}")
     yield Finding("SQLite", "ok", sqlite3.sqlite_version)
 
 

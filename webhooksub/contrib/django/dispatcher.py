@@ -147,9 +147,9 @@ class DjangoDispatcher(Dispatcher):
         self._refuse_in_transaction()
         return super().update(*args, **changes)
 
-    def unsubscribe(self, id_: str, *, actor: Any = None) -> None:
+    def unsubscribe(self, id_: str, **options: Any) -> None:
         self._refuse_in_transaction()
-        super().unsubscribe(id_, actor=actor)
+        super().unsubscribe(id_, **options)
 
     def _set_status(self, *args: Any) -> SubscriptionInfo:
         self._refuse_in_transaction()

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = [pytest.mark.hostile("E"), pytest.mark.serial]
+
 PUBLISH = """
 import json, sys, threading, time
 from datetime import timedelta
@@ -43,8 +47,6 @@ import json, time
 from datetime import timedelta
 from webhooksub import Dispatcher, allow_all
 from webhooksub.testing import Receiver
-
-pytestmark = [pytest.mark.hostile("E"), pytest.mark.serial]
 
 SETTINGS = {"connect_timeout_ms": 400, "total_timeout_ms": 3_000, "retry_steps_ms": (60_000,),
             "resolves_max": 4, "spill_after_ms": 60_000, "breaker_failures": 1_000}

@@ -124,6 +124,9 @@ class Disk:
         """The next change of the log."""
         if change.kind == Kind.CREATED:
             self._files[change.path] = File()
+        elif change.kind == Kind.OPENED and change.path != self._folder:
+            # Made by a call that is not watched: its name is as new as the file.
+            self._files.setdefault(change.path, File())
         elif change.kind in (Kind.WRITTEN, Kind.TRUNCATED):
             # A file that was unlinked while open changes nothing that could be found again.
             if change.path in self._files:

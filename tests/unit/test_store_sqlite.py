@@ -158,7 +158,7 @@ def test_an_unknown_scheme_is_refused_by_name(kit: Any) -> None:
 def test_a_folder_that_is_not_there_is_told(kit: Any) -> None:
     with pytest.raises(ConfigurationError, match="cannot open the database"):
         kit.store(f"sqlite:///{kit.folder}/missing/hooks.db")
-    with pytest.raises(ConfigurationError, match="is a directory"):
+    with pytest.raises(ConfigurationError, match="not a file"):
         kit.store(f"sqlite:///{kit.folder}")
 
 

@@ -43,6 +43,7 @@ class GivenReports:
     ended: list[tuple[int]] = field(default_factory=list)
     changed: list[tuple[int, str, int]] = field(default_factory=list)
     news: list[tuple[int, int | None]] = field(default_factory=list)
+    waited: list[tuple[int, int]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,6 +62,9 @@ class GivenReports:
 
     def subscriptions(self) -> list[tuple[int, str, int]]:
         return list(self.changed)
+
+    def claimed(self) -> list[tuple[int, int]]:
+        return list(self.waited)
 
     def origins(self) -> list[tuple[int, int | None]]:
         return list(self.news)

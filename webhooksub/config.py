@@ -112,6 +112,7 @@ class DispatcherConfig:
     claim_due_per_origin: int = 64  # waiting deliveries of one origin, likewise
     claim_due: int = 2_000  # waiting deliveries in all, likewise
     settle_deliveries: int = 5_000  # in one transaction
+    tell_again_ms: int = _HOUR  # one subscription's full backlog is told so often
     recheck_ms: int = 5 * _MINUTE  # asks the authorizer who may still receive
     grace_ms: int = 10_000  # for attempts under way at close
 

@@ -20,9 +20,10 @@ from . import _core
 from .authorizer import Authorizer, parse_root
 from .config import Config
 from .errors import StoreUnavailable
-from .events import OperatorEvent, Outcome, SubscriptionStatus
+from .events import OperatorEvent, SubscriptionStatus
 from .feed import SubscriptionFeed
 from .store.base import DispatcherInfo, EventTuple, Store
+from .telling import Telling
 
 log = logging.getLogger("webhooksub")
 
@@ -51,6 +52,7 @@ class DeliveryLoop:
         self._store, self._engine, self._feed = store, engine, feed
         self._config, self._clock = config.dispatcher, clock
         self._authorizer, self._tell = authorizer, tell
+        self._telling = Telling(store, tell, clock, self._config.tell_again_ms)
         self._done: deque[tuple[int]] = deque()
         self._overflow: deque[EventTuple] = deque()
         self._refused: list[tuple[int, int]] = []
@@ -68,8 +70,10 @@ class DeliveryLoop:
 
     def start(self, info: DispatcherInfo) -> None:
         """Takes the dispatcher's role and begins. Raises when another holds it."""
+        self._telling.know_quarantined()
         self.seq = self._store.begin_dispatching(info)
         try:
+            self._telling.of_quarantined()
             self._engine.extend_lease(self._config.lease_ms)
             self._feed.catch_up()
             self._engine.start()
@@ -163,6 +167,7 @@ class DeliveryLoop:
                 self._push_overflow()
                 self._poll()
                 self._recheck()
+                self._telling.of_backlogs()
         except StoreUnavailable as error:
             self._suffer(error)
         self._settle(timeout_ms)
@@ -295,7 +300,7 @@ class DeliveryLoop:
             return True
         if reports is not None:
             self._poll_when_due(reports)
-            self._tell_of_subscriptions(reports.subscriptions())
+            self._tell_of(reports)
             self._engine.settled(reports)
         if not alive and not self.fenced:
             self._fence()
@@ -313,11 +318,12 @@ class DeliveryLoop:
         first, most = _OUTAGE_MS
         self._outage_ms = min(max(first, self._outage_ms * 2), most)
 
-    def _tell_of_subscriptions(self, changes: Sequence[tuple[int, str, int]]) -> None:
-        for seq, change, outcome in changes:
-            word = Outcome(outcome).name.lower()
-            facts = {"subscription_seq": seq, "outcome": word}
-            self._tell(OperatorEvent(change, f"a subscription is {change} ({word})", facts))
+    def _tell_of(self, reports: _core.Reports) -> None:
+        """They are written: what cannot be told now for want of the store is not told."""
+        try:
+            self._telling.of_subscriptions(reports.subscriptions())
+        except StoreUnavailable as error:
+            self._suffer(error)
 
     def _recheck(self) -> None:
         """Who lost access stops receiving. A failing authorizer changes nothing."""

@@ -263,6 +263,22 @@ Reports_done(PyObject *self, PyObject *ignored)
     return rows;
 }
 
+static PyObject *
+Reports_claimed(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    PyObject *rows = PyList_New(0);
+    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
+        for (size_t i = 0; rows && i < r->count; i++) {
+            const struct whs_reported *reported = &r->deliveries[i];
+            if (reported->claimed_row &&
+                !append_row(rows, Py_BuildValue("(LL)", (long long)reported->event_seq,
+                                                (long long)reported->subscription_seq)))
+                Py_CLEAR(rows);
+        }
+    return rows;
+}
+
 static const char *
 change_word(const struct whs_report *report)
 {
@@ -313,6 +329,10 @@ static PyMethodDef methods[] = {
      "attempts($self, /)\n--\n\nRows of attempts that are kept."},
     {"done", Reports_done, METH_NOARGS,
      "done($self, /)\n--\n\n(event_seq,) of each event whose last match is in here."},
+    {"claimed", Reports_claimed, METH_NOARGS,
+     "claimed($self, /)\n--\n\n(event_seq, subscription_seq) of those that were "
+     "waiting "
+     "rows."},
     {"subscriptions", Reports_subscriptions, METH_NOARGS,
      "subscriptions($self, /)\n--\n\n"
      "(subscription_seq, 'failing' | 'recovered' | 'disabled', outcome), in order."},

@@ -315,37 +315,3 @@ def test_many_paused_rows_do_not_stand_before_a_neighbour(kit: Any) -> None:
     while claimed := store.claim_due(300, 400):
         found += len(claimed)
     assert found == 1_000
-
-
-# --- the backlog's bound -------------------------------------------------------------
-
-
-def test_past_its_backlog_a_subscriptions_deliveries_are_dead(kit: Any) -> None:
-    store = kit.store(waiting_per_subscription_max=5)
-    full, other = kit.subscribe(store), kit.subscribe(store)
-    store.begin_dispatching(kit.info())
-    events = [p.seq for p in store.publish(kit.events(9))]
-    store.settle(kit.spilled([(e, full) for e in events[:4]]))
-    store.settle(kit.spilled([(e, full) for e in events[4:]] + [(events[0], other)]))
-    rows = store.deliveries(subscription=full.seq)
-    states = [row.state for row in reversed(rows)]
-    assert states == [DeliveryState.WAITING] * 5 + [DeliveryState.DEAD] * 4
-    assert {r.outcome for r in rows if r.state == DeliveryState.DEAD} == {Outcome.BACKLOG_FULL}
-    assert {r.next_at for r in rows if r.state == DeliveryState.DEAD} == {None}
-    assert store.stats()["backlog_full"] == 4
-    assert [r.state for r in store.deliveries(subscription=other.seq)] == [DeliveryState.WAITING]
-
-
-def test_when_the_backlog_has_shrunk_deliveries_wait_again(kit: Any) -> None:
-    store = kit.store(waiting_per_subscription_max=5)
-    sub = kit.subscribe(store)
-    store.begin_dispatching(kit.info())
-    events = [p.seq for p in store.publish(kit.events(12))]
-    store.settle(kit.spilled([(e, sub) for e in events[:6]]))
-    assert store.stats()["dead"] == 1
-    taken = store.claim_due(3, 3)
-    store.settle(kit.delivered([(e[0], sub) for e, _, _ in taken]))
-    store.settle(kit.spilled([(e, sub) for e in events[6:9]]))
-    assert (store.stats()["waiting"], store.stats()["dead"]) == (5, 1)
-    dead = [d for d in store.deliveries(state=DeliveryState.DEAD)]
-    assert store.replay([(d.event_seq, d.subscription_seq) for d in dead]) == 1

@@ -209,6 +209,18 @@ def test_what_fails_after_its_subscription_went_elsewhere_waits_there(
     assert due(dispatching) == [(published.seq, sub.seq)]
 
 
+def test_what_is_replayed_goes_where_its_subscription_leads_now(
+    dispatching: Store, kit: Any, sub: SubscriptionRecord
+) -> None:
+    [published] = dispatching.publish([kit.event()])
+    reports = kit.ended(published.seq, sub, DeliveryState.DEAD)
+    reports.news = [(sub.origin_seq, OPEN_MS)]
+    dispatching.settle(reports)
+    elsewhere(dispatching, sub)
+    assert dispatching.replay([(published.seq, sub.seq)]) == 1
+    assert due(dispatching) == [(published.seq, sub.seq)]
+
+
 # --- bounded -------------------------------------------------------------------------
 
 

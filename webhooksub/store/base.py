@@ -300,6 +300,10 @@ class Store(Protocol):
         StoreUnavailable when it could not commit: the reports are still the caller's.
         """
 
+    def take_refused(self) -> Mapping[int, int]:
+        """By subscription seq: deliveries that became dead because too many wait, since the
+        call before."""
+
     # --- subscriptions ---------------------------------------------------------------
 
     def add_subscription(
@@ -388,6 +392,9 @@ class Store(Protocol):
         expires_by: int | None = None,
     ) -> int:
         """How many :meth:`subscriptions` there are in all."""
+
+    def subscription_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Of those that are known, tombstones too."""
 
     def revision(self) -> int:
         """Grows with every change of subscriptions."""

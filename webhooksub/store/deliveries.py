@@ -7,7 +7,7 @@ declared dead settles nothing: whoever took over delivers again.
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -16,6 +16,7 @@ from .. import _core
 from ..events import DeliveryState, Outcome
 from . import subscriptions
 from .groups import DueGroups
+from .holds import Key
 from .hot import INSERT_ATTEMPTS, UPSERT_DELIVERIES, delete_outbox
 from .schema import WAITING, delivery
 from .transaction import Transaction
@@ -38,12 +39,20 @@ class Backlog:
     def __init__(self, most: int) -> None:
         self.most = most
         self.refused = 0
+        self._untold: Counter[int] = Counter()  # of them, by subscription
         self._total: int | None = None  # at most so many wait, of all subscriptions
         self._counts: Counter[int] | None = None  # at most so many, of each
         self._counted_at = self._took = 0.0
 
-    def bound(self, transaction: Transaction, rows: list[Row], waiting: Sequence[Row]) -> list[Row]:
-        """The rows, with those past the limit dead instead of waiting."""
+    def bound(
+        self,
+        transaction: Transaction,
+        rows: list[Row],
+        waiting: Sequence[Row],
+        claimed: Callable[[], Iterable[Key]],
+    ) -> list[Row]:
+        """The rows, with those past the limit dead instead of waiting. Those `claimed` have
+        waited before: they have their place."""
         if self._total is None:
             query = select(func.count()).select_from(delivery).where(WAITING)
             self._total = transaction.connection.execute(query).scalar_one()
@@ -55,19 +64,21 @@ class Backlog:
             self._count(transaction)
         assert self._counts is not None
         free = {s: max(0, self.most - self._counts[s]) for s in added}
-        self._counts.update({s: min(n, free[s]) for s, n in added.items()})
-        return [self._with_room(row, free) for row in rows]
+        bounded = _bounded(rows, free, set(claimed()))
+        refused = Counter([row[_SUBSCRIPTION] for row in bounded if row[_OUTCOME] == _BACKLOG_FULL])
+        self._counts.update(added - refused)
+        if refused:
+            transaction.after.append(lambda: self._refuse(refused))
+        return bounded
 
-    def _with_room(self, row: Row, free: dict[int, int]) -> Row:
-        """The row, dead when it should wait and there is no place left."""
-        if row[_STATE] != _WAITING:
-            return row
-        if free[row[_SUBSCRIPTION]]:
-            free[row[_SUBSCRIPTION]] -= 1
-            return row
-        self.refused += 1
-        dead = (_DEAD, *row[_STATE + 1 : _NEXT_AT], None, *row[_ORIGIN:_OUTCOME], _BACKLOG_FULL)
-        return (*row[:_STATE], *dead, *row[_OUTCOME + 1 :])
+    def take_refused(self) -> Counter[int]:
+        """By subscription, since it was called before. Any thread."""
+        untold, self._untold = self._untold, Counter()
+        return untold
+
+    def _refuse(self, refused: Counter[int]) -> None:
+        self.refused += refused.total()
+        self._untold = self._untold + refused
 
     def _count(self, transaction: Transaction) -> None:
         began = time.monotonic()
@@ -80,6 +91,25 @@ class Backlog:
         self._total = self._counts.total()
         self._counted_at = time.monotonic()
         self._took = self._counted_at - began
+
+
+def dead_of_backlog(row: Row) -> Row:
+    """The row of a delivery that must not wait, though it should."""
+    dead = (_DEAD, *row[_STATE + 1 : _NEXT_AT], None, *row[_ORIGIN:_OUTCOME], _BACKLOG_FULL)
+    return (*row[:_STATE], *dead, *row[_OUTCOME + 1 :])
+
+
+def _bounded(rows: Sequence[Row], free: dict[int, int], claimed: Container[Key]) -> list[Row]:
+    """The rows, dead where there is no place left for one that should wait."""
+    bounded: list[Row] = []
+    for row in rows:
+        if row[_STATE] == _WAITING and row[:2] not in claimed:
+            if free[row[_SUBSCRIPTION]] > 0:
+                free[row[_SUBSCRIPTION]] -= 1
+            else:
+                row = dead_of_backlog(row)
+        bounded.append(row)
+    return bounded
 
 
 def settle(
@@ -100,7 +130,7 @@ def settle(
         rows, news = tried, reports.origins()
         if waiting:
             rows = _readdress(transaction, groups, rows, waiting, news)
-            rows = backlog.bound(transaction, rows, waiting)
+            rows = backlog.bound(transaction, rows, waiting, reports.claimed)
             transaction.after.append(lambda: _note(groups, rows))
         transaction.after.append(lambda: groups.learn(tried, news, now))
         UPSERT_DELIVERIES.run(cursor, rows)

@@ -5,7 +5,7 @@ can look; what waits is kept until it is due.
 """
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from operator import attrgetter
@@ -29,7 +29,7 @@ class MemoryStore(MemoryReads):
     name, durable = "memory", False
 
     def __init__(self, config: StoreConfig, clock: Callable[[], int]) -> None:
-        super().__init__(clock, config.idempotency_ms)
+        super().__init__(clock, config)
         self._config = config
         self._pid, self._closed = os.getpid(), False
         self._seq = 0
@@ -229,14 +229,20 @@ class MemoryStore(MemoryReads):
             if reports is not None:
                 rows = reports.deliveries(now)
                 waiting = [self._readdressed(row) for row in reports.waiting(now)]
-                over = self._waiting.settle(rows, waiting, reports.origins(), now)
+                over, dead = self._waiting.settle(rows, waiting, reports.origins(), now)
                 self._keep(rows, reports.attempts())
+                self._keep(dead, ())
                 for change in reports.subscriptions():
                     self._apply_change(*change, now)
                 self._end(reports.done())
                 self._over(over)
             self._end(done)
         return True
+
+    def take_refused(self) -> Counter[int]:
+        with self._lock:
+            refused, self._waiting.refused = self._waiting.refused, Counter()
+            return refused
 
     def _readdressed(self, row: Row) -> Row:
         """The row, at the origin that its subscription has now."""

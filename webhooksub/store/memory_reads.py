@@ -6,6 +6,7 @@ from itertools import islice, repeat
 from operator import itemgetter
 from typing import Any
 
+from ..config import StoreConfig
 from ..events import DeliveryState
 from .base import AttemptRecord, DeliveryRecord, EventRecord, EventTuple
 from .memory_subscriptions import MemorySubscriptions
@@ -23,8 +24,8 @@ _DATA = itemgetter(5)  # of an EventTuple
 class MemoryReads(MemorySubscriptions):
     """Subscriptions, outcomes and events in memory, as they are looked at."""
 
-    def __init__(self, clock: Callable[[], int], idempotency_ms: int) -> None:
-        super().__init__(clock, idempotency_ms)
+    def __init__(self, clock: Callable[[], int], config: StoreConfig) -> None:
+        super().__init__(clock, config)
         self._events: dict[int, EventTuple] = {}
         self._roots: dict[int, str] = {}  # of the same events
         self._outbox: dict[int, None] = {}
@@ -184,7 +185,7 @@ class MemoryReads(MemorySubscriptions):
                 "dead": len(dead),
                 "subscriptions": len(living),
                 "dispatchers_alive": int(self._dispatching),
-                "backlog_full": 0,
+                "backlog_full": self._waiting.refused_in_all,
             }
 
     def quarantined(self, limit: int = 100) -> list[EventRecord]:
@@ -233,7 +234,7 @@ class MemoryReads(MemorySubscriptions):
 
     def _again(self, row: Row) -> bool:
         """A row that ended, or never was, waits from now on."""
-        seq, sub, state, attempts, _, origin, batch, status, outcome, duration, at = row
+        seq, sub, state, attempts, _, _, batch, status, outcome, duration, at = row
         record = self._subscriptions[sub]
         if (
             seq not in self._events
@@ -245,7 +246,7 @@ class MemoryReads(MemorySubscriptions):
             took = duration or 0
             history = (seq, sub, batch, 1, at - took, took, status, outcome, None, None)
             self._attempts.append(history)
-        now = self._clock()
+        now, origin = self._clock(), record.origin_seq or 0
         self._waiting.add(
             (seq, sub, _WAITING, 0, now, origin, batch, status, outcome, duration, now)
         )

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from .. import _core
+from ..config import StoreConfig
 from ..errors import Conflict, LimitReached, NotFound
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import (
@@ -26,11 +27,11 @@ _FOR_EVER = 1 << 62
 class MemorySubscriptions:
     """The subscriptions' part of the store's face."""
 
-    def __init__(self, clock: Callable[[], int], idempotency_ms: int) -> None:
-        self._clock, self._idempotency_ms = clock, idempotency_ms
+    def __init__(self, clock: Callable[[], int], config: StoreConfig) -> None:
+        self._clock, self._idempotency_ms = clock, config.idempotency_ms
         self._creations: dict[tuple[str, str], tuple[bytes, bytes, int]] = {}
         self._lock = threading.RLock()
-        self._waiting = Waiting()
+        self._waiting = Waiting(config.waiting_per_subscription_max)
         self._revision = 0
         self._subscriptions: dict[int, SubscriptionRecord] = {}
         self._by_id: dict[bytes, int] = {}
@@ -163,6 +164,10 @@ class MemorySubscriptions:
             and (expires_by is None or record.expires_at <= expires_by)
             and all(getattr(record, name) == value for name, value in wanted)
         )
+
+    def subscription_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        known = self._subscriptions
+        return {seq: known[seq].id for seq in seqs if seq in known}
 
     def revision(self) -> int:
         return self._revision

@@ -2,15 +2,15 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import SubscriptionRecord
-from .holds import NEVER, Holds
+from .deliveries import dead_of_backlog
+from .holds import NEVER, Holds, Key
 
 Row = tuple[Any, ...]  # as Reports.deliveries gives it
-Key = tuple[int, int]  # (event seq, subscription seq)
 
 _WAITING, _CLAIMED = int(DeliveryState.WAITING), int(DeliveryState.CLAIMED)
 # Places in a row.
@@ -20,7 +20,12 @@ _STATE, _NEXT_AT, _ORIGIN, _OUTCOME = 2, 4, 5, 8
 class Waiting:
     """Rows that are waiting or claimed. Its caller holds the store's lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        """Of each subscription `most` rows."""
+        self._most = most
+        self.refused: Counter[int] = Counter()  # by subscription: past it, until taken
+        self.refused_in_all = 0
+        self._of_subscription: Counter[int] = Counter()
         self.rows: dict[Key, Row] = {}
         self._of_event: Counter[int] = Counter()
         self._heaps: dict[int, list[tuple[int, Key]]] = {}
@@ -41,25 +46,40 @@ class Waiting:
         waiting: Sequence[Row],
         news: Sequence[tuple[int, int | None]],
         now: int,
-    ) -> list[int]:
+    ) -> tuple[list[int], list[Row]]:
         """Takes in what became of deliveries; `waiting` are those of `rows` that wait, `news`
-        is about origins. Answers events of which nothing waits any more."""
+        is about origins. Answers events of which nothing waits any more, and rows that ended
+        because as many as may wait do."""
         self._holds.learn(rows, news, now)
         over: list[int] = []
+        claimed: set[Key] = set()
         if self.rows:
             mine = self._of_event
             for row in [row for row in rows if row[0] in mine]:
                 if self.rows.pop(row[:2], None) is not None:
-                    over += self._dropped(row[0])
+                    claimed.add(row[:2])
+                    over += self._dropped(row[:2])
+        dead = self._add_bounded(waiting, claimed)
+        return [seq for seq in over if not self.holds(seq)], dead
+
+    def _add_bounded(self, waiting: Sequence[Row], claimed: Container[Key]) -> list[Row]:
+        """Those `claimed` have waited before: they have their place."""
+        dead: list[Row] = []
         for row in waiting:
-            self.add(row)
-        return [seq for seq in over if not self.holds(seq)]
+            if row[:2] in claimed or self._of_subscription[row[1]] < self._most:
+                self.add(row)
+            else:
+                dead.append(dead_of_backlog(row))
+        self.refused.update([row[1] for row in dead])
+        self.refused_in_all += len(dead)
+        return dead
 
     def add(self, row: Row) -> None:
         """A row that waits."""
         key = row[:2]
         if key not in self.rows:
             self._of_event[row[0]] += 1
+            self._of_subscription[row[1]] += 1
         self.rows[key] = row
         heapq.heappush(self._heaps.setdefault(row[_ORIGIN], []), (row[_NEXT_AT], key))
 
@@ -135,7 +155,7 @@ class Waiting:
     def end(self, key: Key, state: DeliveryState, outcome: Outcome, now: int) -> Row:
         """Takes a row out; answers it as it ends."""
         row = self.rows.pop(key)
-        self._dropped(key[0])
+        self._dropped(key)
         return (*row[:_STATE], int(state), row[3], None, *row[5:8], int(outcome), row[9], now)
 
     def unpark(self, subscription: int) -> None:
@@ -164,7 +184,11 @@ class Waiting:
         claimed = sum(1 for row in self.rows.values() if row[_STATE] == _CLAIMED)
         return len(self.rows) - claimed, claimed
 
-    def _dropped(self, event_seq: int) -> list[int]:
+    def _dropped(self, key: Key) -> list[int]:
+        event_seq, subscription = key
+        self._of_subscription[subscription] -= 1
+        if self._of_subscription[subscription] == 0:
+            del self._of_subscription[subscription]
         self._of_event[event_seq] -= 1
         if self._of_event[event_seq] > 0:
             return []

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -44,6 +45,10 @@ class DispatcherRole:
     def refused(self) -> int:
         """Deliveries that became dead because too many waited."""
         return self._backlog.refused
+
+    def take_refused(self) -> Counter[int]:
+        """By subscription, since it was called before."""
+        return self._backlog.take_refused()
 
     # --- life ------------------------------------------------------------------------
 

@@ -123,6 +123,10 @@ class SqlReads:
         with self._process.reading() as connection:
             return queries.attempts(connection, event_seq, subscription_seq)
 
+    def subscription_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        with self._process.reading() as connection:
+            return subscriptions.ids_of(connection, seqs)
+
     def stats(self) -> dict[str, int]:
         with self._process.reading() as connection:
             stats = queries.stats(connection, self._clock())

@@ -148,6 +148,9 @@ class SqlStore(SqlReads):
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
         return self._role.settle(reports, done)
 
+    def take_refused(self) -> Mapping[int, int]:
+        return self._role.take_refused()
+
     def _warn_of_plain_keys(self) -> None:
         with self._process.reading() as connection:
             if secrets.any_keys(connection):

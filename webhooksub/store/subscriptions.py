@@ -6,7 +6,7 @@ its transaction saw: it is heard by subscriptions created at or before that. Wha
 deleted stays as a tombstone, so that dispatchers hear of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -163,12 +163,22 @@ def apply_change(transaction: Transaction, seq: int, word: str, outcome: int, no
 
 def origins_of(connection: Connection, seqs: Iterable[int]) -> dict[int, int]:
     """Where those of them that are there deliver to now."""
-    wanted, found = list(seqs), dict[int, int]()
-    query = select(subscription.c.seq, func.coalesce(subscription.c.origin, 0))
+    origin_seq = func.coalesce(subscription.c.origin, 0)
+    return dict(_ask(connection, select(subscription.c.seq, origin_seq), seqs))
+
+
+def ids_of(connection: Connection, seqs: Iterable[int]) -> dict[int, bytes]:
+    """The ids of those of them that are there."""
+    return dict(_ask(connection, select(subscription.c.seq, subscription.c.id), seqs))
+
+
+def _ask(
+    connection: Connection, query: Select[Any], seqs: Iterable[int]
+) -> Iterator[tuple[int, Any]]:
+    wanted = list(seqs)
     for start in range(0, len(wanted), _ASKED_AT_ONCE):
         some = subscription.c.seq.in_(wanted[start : start + _ASKED_AT_ONCE])
-        found |= {seq: origin for seq, origin in connection.execute(query.where(some))}
-    return found
+        yield from connection.execute(query.where(some))
 
 
 def find(connection: Connection, id_: bytes, now: int) -> SubscriptionRecord | None:

@@ -154,29 +154,46 @@ read_jitter(struct reading *r, PyObject *value)
     return NULL;
 }
 
+/* How many ranges were read into `out`; negative: one is none, or they are too many. */
+static Py_ssize_t
+read_ranges(struct reading *r, PyObject *value, struct whs_cidr *out, Py_ssize_t most,
+            enum whs_status (*parse)(struct whs_slice, struct whs_cidr *,
+                                     struct whs_error *))
+{
+    Py_ssize_t count = PyUnicode_Check(value) ? -1 : PySequence_Size(value);
+    bool fine = count >= 0 && count <= most;
+    for (Py_ssize_t i = 0; fine && i < count; i++) {
+        struct whs_slice text;
+        PyObject *item = PySequence_GetItem(value, i);
+        fine = item && text_slice(r->state, item, "ranges", &text) &&
+               parse(text, &out[i], NULL) == WHS_OK;
+        Py_XDECREF(item);
+    }
+    PyErr_Clear();
+    return fine ? count : -1;
+}
+
 static const char *
 read_allow(struct reading *r, PyObject *value)
 {
     struct whs_guard *guard = &r->out->curl.guard;
-    Py_ssize_t count = PyUnicode_Check(value) ? -1 : PySequence_Size(value);
-    if (count < 0 || count > WHS_GUARD_ALLOW_MAX) {
-        PyErr_Clear();
-        return "must be a sequence of at most 64 CIDRs";
-    }
-    guard->allow_count = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        struct whs_slice text;
-        PyObject *item = PySequence_GetItem(value, i);
-        bool fine =
-            item && text_slice(r->state, item, "allow", &text) &&
-            whs_cidr_parse(text, &guard->allow[guard->allow_count], NULL) == WHS_OK;
-        Py_XDECREF(item);
-        if (!fine) {
-            PyErr_Clear();
-            return "must hold CIDRs such as 10.1.2.0/24 or fd00::/8";
-        }
-        guard->allow_count++;
-    }
+    Py_ssize_t count =
+        read_ranges(r, value, guard->allow, WHS_GUARD_ALLOW_MAX, whs_cidr_parse);
+    if (count < 0)
+        return "must hold at most 64 CIDRs such as 10.1.2.0/24 or fd00::/8";
+    guard->allow_count = (size_t)count;
+    return NULL;
+}
+
+static const char *
+read_nat64(struct reading *r, PyObject *value)
+{
+    struct whs_guard *guard = &r->out->curl.guard;
+    Py_ssize_t count =
+        read_ranges(r, value, guard->nat64, WHS_GUARD_NAT64_MAX, whs_nat64_parse);
+    if (count < 0)
+        return "must hold at most 4 NAT64 prefixes such as 64:ff9b::/96";
+    guard->nat64_count = (size_t)count;
     return NULL;
 }
 
@@ -301,6 +318,7 @@ static const struct {
     {"integrity_header", read_header},
     {"integrity_encoding", read_encoding},
     {"allow", read_allow},
+    {"nat64", read_nat64},
     {"dev", read_dev},
     {"proxy", read_proxy},
     {"spill", read_spill},

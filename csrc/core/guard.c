@@ -101,18 +101,64 @@ names(const struct whs_cidr *range, const uint8_t address[16])
            is_within(address, range->address, range->prefix);
 }
 
+/* --- NAT64 (RFC 6052). --- */
+
+/* Neither prefix nor IPv4: it is zero, and the IPv4 address goes on behind it. */
+#define NAT64_U_BYTE 8
+
 static bool
-allows(const struct whs_guard *guard, const uint8_t address[16])
+is_nat64_length(unsigned bits)
 {
-#ifdef WHS_SABOTAGE_no_guard
-    return true;
-#endif
+    return bits == 96 || (bits >= 32 && bits <= 64 && bits % 8 == 0);
+}
+
+/* False: this is no form in which the prefix holds an address. */
+static bool
+extract_v4(const struct whs_cidr *prefix, const uint8_t address[16], uint8_t out[16])
+{
+    size_t at = prefix->prefix / 8;
+    memcpy(out, mapped_prefix, sizeof(mapped_prefix));
+    for (size_t i = 0; i < 4; i++, at++) {
+        at += at == NAT64_U_BYTE;
+        out[sizeof(mapped_prefix) + i] = address[at];
+    }
+    return address[NAT64_U_BYTE] == 0;
+}
+
+static const struct whs_cidr *
+find_nat64(const struct whs_guard *guard, const uint8_t address[16])
+{
+    for (size_t i = 0; i < guard->nat64_count; i++)
+        if (is_within(address, guard->nat64[i].address, guard->nat64[i].prefix))
+            return &guard->nat64[i];
+    return NULL;
+}
+
+/* --- The judgement. --- */
+
+/* By what the operator opens, or by the table. */
+static bool
+is_open(const struct whs_guard *guard, const uint8_t address[16])
+{
     if (guard->dev && is_loopback(address))
         return true;
     for (size_t i = 0; i < guard->allow_count; i++)
         if (names(&guard->allow[i], address))
             return true;
     return is_public(address);
+}
+
+static bool
+allows(const struct whs_guard *guard, const uint8_t address[16])
+{
+#ifdef WHS_SABOTAGE_no_guard
+    return true;
+#endif
+    uint8_t v4[16];
+    const struct whs_cidr *nat64 = find_nat64(guard, address);
+    if (!nat64)
+        return is_open(guard, address);
+    return extract_v4(nat64, address, v4) && is_open(guard, v4);
 }
 
 bool
@@ -165,6 +211,21 @@ whs_cidr_parse(struct whs_slice text, struct whs_cidr *out, struct whs_error *er
     if (shift < 0 || prefix > most || (slash && digits == 0))
         return whs_error_set(err, WHS_CONFIGURATION, "not an address range (CIDR)");
     cidr.prefix = (uint8_t)((unsigned)shift + prefix);
+    *out = cidr;
+    return WHS_OK;
+}
+
+enum whs_status
+whs_nat64_parse(struct whs_slice text, struct whs_cidr *out, struct whs_error *err)
+{
+    struct whs_cidr cidr;
+    bool fine = whs_cidr_parse(text, &cidr, NULL) == WHS_OK &&
+                memchr(text.ptr, '.', text.len) == NULL &&
+                is_nat64_length(cidr.prefix) && cidr.address[NAT64_U_BYTE] == 0;
+    for (size_t at = cidr.prefix / 8; fine && at < sizeof(cidr.address); at++)
+        fine = cidr.address[at] == 0;
+    if (!fine)
+        return whs_error_set(err, WHS_CONFIGURATION, "not a NAT64 prefix");
     *out = cidr;
     return WHS_OK;
 }

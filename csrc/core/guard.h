@@ -17,6 +17,7 @@
 #include "status.h"
 
 #define WHS_GUARD_ALLOW_MAX 64
+#define WHS_GUARD_NAT64_MAX 4
 
 struct whs_cidr {
     uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -26,12 +27,21 @@ struct whs_cidr {
 struct whs_guard {
     struct whs_cidr allow[WHS_GUARD_ALLOW_MAX]; /* opens exactly what it names */
     size_t allow_count;
+    /* Behind these the operator's network reaches IPv4: an address in one is judged as
+     * the IPv4 address that it holds. */
+    struct whs_cidr nat64[WHS_GUARD_NAT64_MAX];
+    size_t nat64_count;
     bool dev; /* opens exactly 127.0.0.0/8 and ::1 */
 };
 
 /* "10.1.2.0/24", "fd00::/8", "10.1.2.3". */
 WHS_CHECK enum whs_status whs_cidr_parse(struct whs_slice text, struct whs_cidr *out,
                                          struct whs_error *err);
+
+/* A prefix of RFC 6052 section 2.2, "64:ff9b::/96": of 32, 40, 48, 56, 64 or 96 bits.
+ */
+WHS_CHECK enum whs_status whs_nat64_parse(struct whs_slice text, struct whs_cidr *out,
+                                          struct whs_error *err);
 
 /* Anything but AF_INET and AF_INET6 is refused. */
 bool whs_guard_allows(const struct whs_guard *guard, const struct sockaddr *address);

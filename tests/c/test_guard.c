@@ -311,6 +311,98 @@ an_allowed_range_opens_exactly_what_it_names(void **state)
     }
 }
 
+/* --- NAT64. ------------------------------------------------------------------------
+ */
+
+static struct whs_guard
+behind(const char *prefix)
+{
+    struct whs_guard guard = {.nat64_count = 1};
+    if (whs_nat64_parse(whs_slice_of(prefix), &guard.nat64[0], NULL) != WHS_OK)
+        fail_msg("%s", prefix);
+    return guard;
+}
+
+/* The forms of RFC 6052 section 2.4, with 8.8.8.8 and 127.0.0.1 in them. */
+static void
+an_address_behind_a_nat64_is_judged_as_the_ipv4_that_it_holds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefix, *good, *bad;
+    } rows[] = {
+        {"64:ff9b::/96", "64:ff9b::8.8.8.8", "64:ff9b::127.0.0.1"},
+        {"64:ff9b::/96", "64:ff9b::1.1.1.1", "64:ff9b::a9fe:a9fe"},
+        {"64:ff9b:1::/48", "64:ff9b:1:808:8:800::", "64:ff9b:1:7f00:0:100::"},
+        {"2a01::/32", "2a01:0:808:808::", "2a01:0:7f00:1::"},
+        {"2a01:0:100::/40", "2a01:0:108:808:8::", "2a01:0:17f:0:1::"},
+        {"2a01:0:122::/48", "2a01:0:122:808:8:800::", "2a01:0:122:7f00:0:100::"},
+        {"2a01:0:122:300::/56", "2a01:0:122:308:8:808::", "2a01:0:122:37f:0:1::"},
+        {"2a01:0:122:344::/64", "2a01:0:122:344:8:808:800:0",
+         "2a01:0:122:344:7f:0:100:0"},
+        {"2a01:0:122:344::/96", "2a01:0:122:344::8.8.8.8", "2a01:0:122:344::10.0.0.1"},
+        /* Byte 8 holds nothing: what is there is no such address. */
+        {"2a01:0:122:344::/64", "2a01:0:122:344:8:808:800:0",
+         "2a01:0:122:344:108:808:800:0"},
+        /* Other addresses are what they were. */
+        {"2a01:0:122:344::/96", "2606:4700:4700::1111", "64:ff9b::8.8.8.8"},
+    };
+    for (size_t i = 0; i < LEN(rows); i++) {
+        struct whs_guard guard = behind(rows[i].prefix);
+        if (!allows(&guard, rows[i].good) || allows(&guard, rows[i].bad))
+            fail_msg("%s: %s and not %s", rows[i].prefix, rows[i].good, rows[i].bad);
+    }
+}
+
+static void
+every_private_ipv4_stays_closed_behind_a_nat64(void **state)
+{
+    (void)state;
+    struct whs_guard guard = behind("64:ff9b::/96");
+    struct in_addr v4;
+    for (size_t i = 0; i < LEN(bad) + LEN(good); i++) {
+        bool is_good = i >= LEN(bad);
+        const char *ip = is_good ? good[i - LEN(bad)] : bad[i];
+        char translated[64];
+        if (inet_pton(AF_INET, ip, &v4) != 1)
+            continue;
+        snprintf(translated, sizeof(translated), "64:ff9b::%s", ip);
+        if (allows(&guard, translated) != is_good || allows(&closed, translated))
+            fail_msg("%s", translated);
+    }
+    assert_int_equal(whs_cidr_parse(WHS_SLICE("10.1.2.0/24"), &guard.allow[0], NULL),
+                     WHS_OK);
+    guard.allow_count = 1;
+    assert_true(allows(&guard, "64:ff9b::10.1.2.3"));
+    assert_false(allows(&guard, "64:ff9b::10.1.3.3"));
+}
+
+static void
+what_is_no_nat64_prefix_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "64:ff9b::",
+        "64:ff9b::/95",
+        "64:ff9b::/128",
+        "64:ff9b::/33",
+        "10.0.0.0/8",
+        "64:ff9b::1/96",
+        "2a01::/24",
+        "::ffff:0.0.0.0/96",
+        "2a01:0:1:2:100::/96",
+        "2a01:0:1:2:1::/64",
+        "nat64",
+    };
+    for (size_t i = 0; i < LEN(texts); i++) {
+        struct whs_cidr cidr = {.prefix = 77};
+        if (whs_nat64_parse(whs_slice_of(texts[i]), &cidr, NULL) != WHS_CONFIGURATION ||
+            cidr.prefix != 77)
+            fail_msg("%s", texts[i]);
+    }
+}
+
 static void
 a_full_list_is_read_to_its_end(void **state)
 {
@@ -377,6 +469,9 @@ main(void)
         cmocka_unit_test(only_internet_families_are_allowed),
         cmocka_unit_test(dev_opens_exactly_loopback),
         cmocka_unit_test(an_allowed_range_opens_exactly_what_it_names),
+        cmocka_unit_test(an_address_behind_a_nat64_is_judged_as_the_ipv4_that_it_holds),
+        cmocka_unit_test(every_private_ipv4_stays_closed_behind_a_nat64),
+        cmocka_unit_test(what_is_no_nat64_prefix_is_refused),
         cmocka_unit_test(a_full_list_is_read_to_its_end),
         cmocka_unit_test(what_is_no_range_is_refused_and_leaves_out_alone),
     };

@@ -398,6 +398,23 @@ def test_the_list_opens_nothing_else(network: Network, outside: Evil) -> None:
     assert set(network.connected) <= {"172.15.0.1"}
 
 
+def test_behind_a_nat64_only_what_is_outside_in_ipv4_is_connected_to(network: Network) -> None:
+    """The witness refuses for the world."""
+    with network.apart(nat64=("64:ff9b::/96",)) as apart:
+        for inside in ("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1", "64:ff9b:1::1"):
+            url = f"https://{network.name(inside)}/"
+            assert apart.deliver(url)["outcome"] == "BLOCKED_ADDRESS", inside
+        assert network.connected == []
+        url = f"https://{network.name('64:ff9b::808:808')}/"
+        assert apart.deliver(url)["outcome"] == "CONNECT_ERROR"
+    assert network.connected == ["64:ff9b::808:808"]
+
+
+def test_what_is_no_nat64_prefix_is_refused_at_the_start(network: Network) -> None:
+    with pytest.raises(RuntimeError, match="nat64 must hold at most 4 NAT64 prefixes"):
+        network.apart(nat64=("64:ff9b::/95",))
+
+
 @pytest.mark.parametrize(("address", "leads_to"), [("0.0.0.0", "127.0.0.1"), ("::", "::1")])
 def test_an_allowed_address_that_leads_elsewhere_carries_no_request(
     address: str, leads_to: str, network: Network, serve: Serve

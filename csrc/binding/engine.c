@@ -20,6 +20,8 @@
 /* What push() answers instead of a number of matches. */
 #define PUSHED_UNRESOLVED (-1)
 #define PUSHED_FULL (-2)
+/* Python's signals are looked at so often while an answer is waited for. */
+#define ASK_SLICE_MS 100
 
 /* --- Engines that are alive, to be closed before the interpreter ends: a thread that
  * still delivers must not meet the end of OpenSSL. Under the mutex. --- */
@@ -471,6 +473,23 @@ Engine_wait_idle(PyObject *self, PyObject *timeout)
 
 /* --- What is no attempt. --- */
 
+/* An ask's request is ours until it has ended: who is interrupted gives it up first. */
+static bool
+wait_for_answer(PyObject *self, struct whs_ask *ask)
+{
+    bool interrupted = false, ended = false;
+    while (!ended) {
+        Py_BEGIN_ALLOW_THREADS
+        ended = whs_engine_ask_wait(engine_of(self), ask, ASK_SLICE_MS);
+        Py_END_ALLOW_THREADS
+        if (ended || interrupted || PyErr_CheckSignals() == 0)
+            continue;
+        interrupted = true;
+        whs_engine_ask_give_up(engine_of(self), ask);
+    }
+    return !interrupted;
+}
+
 static PyObject *
 Engine_ask(PyObject *self, PyObject *args, PyObject *kwargs)
 {
@@ -478,15 +497,14 @@ Engine_ask(PyObject *self, PyObject *args, PyObject *kwargs)
     struct question question;
     struct whs_ask ask;
     struct whs_error err = {0};
-    enum whs_status status;
     PyObject *answer = NULL;
     if (question_read(state, args, kwargs, &question)) {
         whs_ask_init(&ask, &question.request);
-        Py_BEGIN_ALLOW_THREADS
-        status = whs_engine_ask(engine_of(self), &ask, &err);
-        Py_END_ALLOW_THREADS
-        answer = status == WHS_OK ? answer_object(&ask)
-                                  : raise_status(state, status, "url", &err);
+        enum whs_status status = whs_engine_ask(engine_of(self), &ask, &err);
+        if (status != WHS_OK)
+            raise_status(state, status, "url", &err);
+        else if (wait_for_answer(self, &ask))
+            answer = answer_object(&ask);
         whs_ask_fini(&ask);
     }
     question_fini(&question);

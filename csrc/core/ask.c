@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "ask.h"
 
+#include "cond.h"
+
 void
 whs_asks_init(struct whs_asks *asks)
 {
     atomic_init(&asks->news, false);
+    atomic_init(&asks->given_up, false);
     whs_link_init(&asks->under_way);
     asks->under_way_count = 0;
     pthread_mutex_init(&asks->lock, NULL);
-    pthread_cond_init(&asks->some_ended, NULL);
+    whs_cond_init(&asks->some_ended);
     whs_link_init(&asks->waiting);
     asks->closed = false;
 }
@@ -52,13 +55,29 @@ whs_asks_put(struct whs_asks *asks, struct whs_ask *ask, struct whs_error *err)
     return WHS_OK;
 }
 
+bool
+whs_asks_wait(struct whs_asks *asks, const struct whs_ask *ask, int timeout_ms)
+{
+    struct timespec until = whs_cond_deadline(timeout_ms);
+    bool in_time = true;
+    pthread_mutex_lock(&asks->lock);
+    while (!ask->ended && in_time)
+        if (timeout_ms < 0)
+            pthread_cond_wait(&asks->some_ended, &asks->lock);
+        else
+            in_time = whs_cond_wait_locked(&asks->some_ended, &asks->lock, &until);
+    bool ended = ask->ended;
+    pthread_mutex_unlock(&asks->lock);
+    return ended;
+}
+
 void
-whs_asks_wait(struct whs_asks *asks, const struct whs_ask *ask)
+whs_asks_give_up(struct whs_asks *asks, struct whs_ask *ask)
 {
     pthread_mutex_lock(&asks->lock);
-    while (!ask->ended)
-        pthread_cond_wait(&asks->some_ended, &asks->lock);
+    ask->given_up = true;
     pthread_mutex_unlock(&asks->lock);
+    atomic_store(&asks->given_up, true);
 }
 
 /* --- Engine thread. --- */
@@ -97,10 +116,52 @@ take_waiting(struct whs_asks *asks)
     return ask;
 }
 
+static bool
+may_start(struct whs_asks *asks)
+{
+    return atomic_load(&asks->news) && asks->under_way_count < WHS_ASKS_UNDER_WAY_MAX;
+}
+
 bool
 whs_asks_has_news(struct whs_asks *asks)
 {
-    return atomic_load(&asks->news) && asks->under_way_count < WHS_ASKS_UNDER_WAY_MAX;
+    return atomic_load(&asks->given_up) || may_start(asks);
+}
+
+static struct whs_ask *
+first_given_up(struct whs_asks *asks, const struct whs_link *list)
+{
+    struct whs_ask *found = NULL;
+    pthread_mutex_lock(&asks->lock);
+    for (struct whs_link *link = list->next; link != list && !found; link = link->next)
+        if (WHS_HOLDER(link, struct whs_ask, link)->given_up)
+            found = WHS_HOLDER(link, struct whs_ask, link);
+    if (found && list == &asks->waiting)
+        whs_list_remove(&found->link);
+    pthread_mutex_unlock(&asks->lock);
+    return found;
+}
+
+static void
+cancel(struct whs_asks *asks, struct whs_ask *ask, struct whs_transport *transport)
+{
+    transport->verbs->cancel(transport, &ask->exchange);
+    ask->exchange.answer.outcome = WHS_OUTCOME_CANCELLED;
+    whs_asks_end(asks, ask);
+}
+
+static void
+end_given_up(struct whs_asks *asks, struct whs_transport *transport)
+{
+    struct whs_ask *ask;
+    if (!atomic_exchange(&asks->given_up, false))
+        return;
+    while ((ask = first_given_up(asks, &asks->waiting))) {
+        ask->exchange.answer.outcome = WHS_OUTCOME_CANCELLED;
+        let_go(asks, ask);
+    }
+    while ((ask = first_given_up(asks, &asks->under_way)))
+        cancel(asks, ask, transport);
 }
 
 /* `news` goes down before the list is looked at: what comes behind that look puts it up
@@ -108,7 +169,8 @@ whs_asks_has_news(struct whs_asks *asks)
 void
 whs_asks_start(struct whs_asks *asks, struct whs_transport *transport)
 {
-    while (whs_asks_has_news(asks)) {
+    end_given_up(asks, transport);
+    while (may_start(asks)) {
         atomic_store(&asks->news, false);
         struct whs_ask *ask = take_waiting(asks);
         if (!ask)
@@ -142,9 +204,6 @@ whs_asks_close(struct whs_asks *asks, struct whs_transport *transport)
         ask->exchange.answer.outcome = WHS_OUTCOME_CANCELLED;
         let_go(asks, ask);
     }
-    while ((ask = first_of(&asks->under_way))) {
-        transport->verbs->cancel(transport, &ask->exchange);
-        ask->exchange.answer.outcome = WHS_OUTCOME_CANCELLED;
-        whs_asks_end(asks, ask);
-    }
+    while ((ask = first_of(&asks->under_way)))
+        cancel(asks, ask, transport);
 }

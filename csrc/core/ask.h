@@ -30,11 +30,13 @@ struct whs_ask {
     struct whs_exchange exchange; /* first: the transport gives back this part */
     struct whs_fields fields;     /* of the answer */
     struct whs_link link;
+    bool given_up; /* this and the next: under the lock */
     bool ended;
 };
 
 struct whs_asks {
-    atomic_bool news; /* something came since the engine thread took the last */
+    atomic_bool news;     /* something came since the engine thread took the last */
+    atomic_bool given_up; /* some ask was, since the engine thread looked */
     struct whs_link under_way; /* this and the next: the engine thread's */
     size_t under_way_count;
 
@@ -58,8 +60,12 @@ void whs_ask_fini(struct whs_ask *ask);
 /* WHS_CLOSED. */
 WHS_CHECK enum whs_status whs_asks_put(struct whs_asks *asks, struct whs_ask *ask,
                                        struct whs_error *err);
-/* Until it has ended: the transport's own time limit, for each that is before it. */
-void whs_asks_wait(struct whs_asks *asks, const struct whs_ask *ask);
+/* Until it has ended: the transport's own time limit, for each that is before it.
+ * False: it has not, after `timeout_ms`; negative waits without end. */
+bool whs_asks_wait(struct whs_asks *asks, const struct whs_ask *ask, int timeout_ms);
+/* Its answer is not wanted any more: it ends soon, as CANCELLED if none has come, and
+ * is waited for as ever. */
+void whs_asks_give_up(struct whs_asks *asks, struct whs_ask *ask);
 
 /* --- Engine thread. --- */
 
@@ -67,7 +73,7 @@ void whs_asks_wait(struct whs_asks *asks, const struct whs_ask *ask);
 struct whs_ask *whs_ask_of(struct whs_exchange *exchange);
 /* Something was put since the last start. */
 bool whs_asks_has_news(struct whs_asks *asks);
-/* Starts what waits and may. */
+/* Ends what was given up, starts what waits and may. */
 void whs_asks_start(struct whs_asks *asks, struct whs_transport *transport);
 /* Its answer has come. */
 void whs_asks_end(struct whs_asks *asks, struct whs_ask *ask);

@@ -410,8 +410,21 @@ whs_engine_ask(struct whs_engine *engine, struct whs_ask *ask, struct whs_error 
     if (status != WHS_OK)
         return status;
     whs_loop_nudge(&engine->loop);
-    whs_asks_wait(&engine->loop.asks, ask);
     return WHS_OK;
+}
+
+bool
+whs_engine_ask_wait(struct whs_engine *engine, const struct whs_ask *ask,
+                    int timeout_ms)
+{
+    return whs_asks_wait(&engine->loop.asks, ask, timeout_ms);
+}
+
+void
+whs_engine_ask_give_up(struct whs_engine *engine, struct whs_ask *ask)
+{
+    whs_asks_give_up(&engine->loop.asks, ask);
+    whs_loop_nudge(&engine->loop);
 }
 
 /* --- Reports. --- */

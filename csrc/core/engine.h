@@ -91,10 +91,16 @@ WHS_CHECK enum whs_status whs_engine_push_due(struct whs_engine *engine,
  * heartbeat moves it on. Never called: no lease. */
 void whs_engine_extend_lease(struct whs_engine *engine, int64_t for_ms);
 
-/* Sends the ask's request and waits for what becomes of it, which is in its answer.
- * WHS_CLOSED: not started, or closed. Any thread but the engine's. */
+/* Sends the ask's request; what becomes of it is in its answer, when it has ended. It
+ * has to be waited for. WHS_CLOSED: not started, or closed. This and the next two: any
+ * thread but the engine's. */
 WHS_CHECK enum whs_status whs_engine_ask(struct whs_engine *engine, struct whs_ask *ask,
                                          struct whs_error *err);
+/* See whs_asks_wait. */
+bool whs_engine_ask_wait(struct whs_engine *engine, const struct whs_ask *ask,
+                         int timeout_ms);
+/* See whs_asks_give_up. */
+void whs_engine_ask_give_up(struct whs_engine *engine, struct whs_ask *ask);
 
 /* --- Reports: the store's thread; see report.h. --- */
 

@@ -112,7 +112,7 @@ the_request_is_sent_as_it_was_given_and_its_answer_comes_back(void **state)
     assert_string_equal(sent->headers, "WebHook-Request-Origin: me.example\n");
     assert_string_equal(sent->body, "hello");
     end_answered(&desk);
-    whs_asks_wait(&desk.asks, &desk.each[0]);
+    assert_true(whs_asks_wait(&desk.asks, &desk.each[0], -1));
     const struct whs_answer *answer = &desk.each[0].exchange.answer;
     assert_int_equal(answer->outcome, WHS_OUTCOME_HTTP_ERROR);
     assert_int_equal(answer->http_status, 418);
@@ -153,8 +153,8 @@ one_that_cannot_be_sent_ends_as_our_own_failure(void **state)
     put(&desk, 0);
     put(&desk, 1);
     start(&desk);
-    whs_asks_wait(&desk.asks, &desk.each[0]);
-    whs_asks_wait(&desk.asks, &desk.each[1]);
+    assert_true(whs_asks_wait(&desk.asks, &desk.each[0], -1));
+    assert_true(whs_asks_wait(&desk.asks, &desk.each[1], -1));
     assert_int_equal(outcome_of(&desk, 1), WHS_OUTCOME_LOCAL_ERROR);
     assert_false(whs_asks_has_news(&desk.asks));
     close_desk(&desk);
@@ -173,10 +173,37 @@ closing_cancels_those_under_way_and_those_that_wait_and_refuses_the_next(void **
     whs_asks_close(&desk.asks, &desk.transport->base);
     assert_int_equal(desk.transport->cancelled, WHS_ASKS_UNDER_WAY_MAX);
     for (size_t i = 0; i + 1 < MANY; i++) {
-        whs_asks_wait(&desk.asks, &desk.each[i]);
+        assert_true(whs_asks_wait(&desk.asks, &desk.each[i], -1));
         assert_int_equal(outcome_of(&desk, i), WHS_OUTCOME_CANCELLED);
     }
     assert_int_equal(whs_asks_put(&desk.asks, &desk.each[MANY - 1], NULL), WHS_CLOSED);
+    close_desk(&desk);
+}
+
+static void
+one_that_is_given_up_ends_and_leaves_its_place(void **state)
+{
+    (void)state;
+    struct desk desk;
+    open_desk(&desk);
+    desk.transport->usual = (struct fake_answer){.takes_ms = FAKE_NEVER};
+    for (size_t i = 0; i < MANY; i++)
+        put(&desk, i);
+    start(&desk);
+    assert_false(whs_asks_has_news(&desk.asks));
+    assert_false(whs_asks_wait(&desk.asks, &desk.each[0], 0));
+    whs_asks_give_up(&desk.asks, &desk.each[0]);
+    whs_asks_give_up(&desk.asks, &desk.each[MANY - 1]);
+    assert_true(whs_asks_has_news(&desk.asks));
+    start(&desk);
+    assert_true(whs_asks_wait(&desk.asks, &desk.each[0], -1));
+    assert_true(whs_asks_wait(&desk.asks, &desk.each[MANY - 1], -1));
+    assert_int_equal(outcome_of(&desk, 0), WHS_OUTCOME_CANCELLED);
+    assert_int_equal(outcome_of(&desk, MANY - 1), WHS_OUTCOME_CANCELLED);
+    assert_int_equal(desk.transport->cancelled, 1);
+    assert_int_equal(desk.transport->in_flight, WHS_ASKS_UNDER_WAY_MAX);
+    assert_false(whs_asks_wait(&desk.asks, &desk.each[1], 0));
+    whs_asks_close(&desk.asks, &desk.transport->base);
     close_desk(&desk);
 }
 
@@ -186,6 +213,7 @@ struct stage {
     struct whs_catalog *catalog;
     struct fake_transport *transport;
     struct whs_engine *engine;
+    int patience_ms; /* negative: without end */
     atomic_size_t answered, cancelled, refused;
 };
 
@@ -194,6 +222,7 @@ open_stage(struct stage *stage)
 {
     struct whs_engine_config config;
     memset(stage, 0, sizeof(*stage));
+    stage->patience_ms = -1;
     whs_engine_config_default(&config);
     stage->catalog = sidedrawer_catalog();
     stage->transport = fake_transport_create(NULL);
@@ -217,6 +246,11 @@ ask_once(struct stage *stage)
     struct whs_ask ask;
     whs_ask_init(&ask, &request);
     enum whs_status status = whs_engine_ask(stage->engine, &ask, NULL);
+    if (status == WHS_OK &&
+        !whs_engine_ask_wait(stage->engine, &ask, stage->patience_ms)) {
+        whs_engine_ask_give_up(stage->engine, &ask);
+        (void)whs_engine_ask_wait(stage->engine, &ask, -1);
+    }
     if (status != WHS_OK)
         atomic_fetch_add(&stage->refused, 1);
     else if (ask.exchange.answer.outcome == WHS_OUTCOME_CANCELLED)
@@ -322,6 +356,22 @@ closing_lets_all_go_that_wait_for_an_answer(void **state)
     close_stage(&stage);
 }
 
+static void
+those_that_lose_patience_are_let_go(void **state)
+{
+    (void)state;
+    struct stage stage;
+    pthread_t askers[ASKERS];
+    open_stage(&stage);
+    stage.patience_ms = 0;
+    assert_int_equal(whs_engine_start(stage.engine, NULL), WHS_OK);
+    run_askers(&stage, askers, ask_many);
+    join_askers(askers);
+    assert_int_equal(atomic_load(&stage.answered) + atomic_load(&stage.cancelled),
+                     ASKERS * ASKS_EACH);
+    close_stage(&stage);
+}
+
 int
 main(void)
 {
@@ -332,6 +382,8 @@ main(void)
         cmocka_unit_test(one_that_cannot_be_sent_ends_as_our_own_failure),
         cmocka_unit_test(
             closing_cancels_those_under_way_and_those_that_wait_and_refuses_the_next),
+        cmocka_unit_test(one_that_is_given_up_ends_and_leaves_its_place),
+        cmocka_unit_test(those_that_lose_patience_are_let_go),
         cmocka_unit_test(an_engine_that_does_not_run_refuses),
         cmocka_unit_test(everyone_who_asks_is_answered_beside_deliveries),
         cmocka_unit_test(closing_lets_all_go_that_wait_for_an_answer),

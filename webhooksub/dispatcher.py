@@ -352,7 +352,8 @@ class Dispatcher:
         else:
             recipient = self._subscriptions.recipient(target, actor)
         with self._asking_engine() as engine:
-            return trying.send(engine, recipient, self.config.signing, self._clock())
+            headers = self._handshake.headers
+            return trying.send(engine, recipient, self.config.signing, self._clock(), headers)
 
     def _set_status(
         self, id_: str, actor: Any, status: SubscriptionStatus, revision: int | None

@@ -122,7 +122,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionInfo:
-    """A subscription in the store: what its owner wrote, and what the service made of it."""
+    """A subscription in the store: what its owner wrote, and what the service made of it.
+
+    `allowed_per_minute`: requests that its URL allowed when it agreed, None for any number.
+    """
 
     id: str
     owner: str
@@ -135,6 +138,7 @@ class SubscriptionInfo:
     revision: int
     has_integrity_key: bool
     warnings: tuple[str, ...] = ()
+    allowed_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

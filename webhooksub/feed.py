@@ -8,6 +8,7 @@ from collections.abc import Callable
 from . import _core
 from .errors import ConfigurationError, UnknownResource, ValidationError
 from .events import SubscriptionStatus
+from .handshake import limit, split_allowed
 from .store.base import Store, SubscriptionRecord
 
 log = logging.getLogger("webhooksub")
@@ -72,7 +73,7 @@ class SubscriptionFeed:
             self._remove(record.seq, spill=record.deleted_at is None)
             return None
         try:
-            subscription = restore(record, self._catalog)
+            subscription = restore(record, self._catalog, limit(record.options))
         except (UnknownResource, ValidationError, ConfigurationError) as error:
             self._remove(record.seq, spill=True)
             return str(error)
@@ -106,8 +107,13 @@ class SubscriptionFeed:
         self._engine.remove_subscription(seq, spill=spill)
 
 
-def restore(record: SubscriptionRecord, catalog: _core.Catalog) -> _core.Subscription:
-    """The value that a stored row holds. Raises UnknownResource under another catalog."""
+def restore(
+    record: SubscriptionRecord, catalog: _core.Catalog, options: str | None = None
+) -> _core.Subscription:
+    """The value that a stored row holds, as its owner wrote it, or with other options.
+
+    Raises UnknownResource under another catalog.
+    """
     return _core.Subscription._restore(
         (
             record.resource,
@@ -118,7 +124,7 @@ def restore(record: SubscriptionRecord, catalog: _core.Catalog) -> _core.Subscri
             record.expires_text,
             record.brand_code,
             record.max_retries,
-            record.options,
+            split_allowed(record.options)[0] if options is None else options,
             record.keys[0] if record.keys else None,
         ),
         catalog,

@@ -22,7 +22,7 @@ from .events import (
     public_reason,
 )
 from .feed import restore
-from .handshake import WAITING, Handshake
+from .handshake import WAITING, Handshake, keep_allowed, split_allowed
 from .store.base import CreationKey, Store, SubscriptionRecord
 from .trying import Recipient
 
@@ -144,7 +144,7 @@ class Subscriptions:
         if subscription.key_change != "absent":
             key = subscription._key()
             keys = () if key is None else (key,)
-        changes = columns(subscription) | self._changed_status(record, subscription)
+        changes = self._changes(record, subscription)
         changed = self._store.update_subscription(
             record.id,
             changes,
@@ -167,9 +167,8 @@ class Subscriptions:
         if "integrity_key" in changes:
             key = value._key()
             keys = () if key is None else (key,)
-        written = columns(value) | self._changed_status(record, value)
         changed = self._store.update_subscription(
-            record.id, written, keys=keys, expected_rev=revision
+            record.id, self._changes(record, value), keys=keys, expected_rev=revision
         )
         return self.info(changed, value.warnings)
 
@@ -199,9 +198,13 @@ class Subscriptions:
         value = info.subscription
         if value is None or value.notification_url is None:
             return info
-        why = self._handshake.refusal(engine, value.notification_url)
-        status = SubscriptionStatus.ACTIVE if why is None else SubscriptionStatus.PENDING
-        changes = {"status": int(status), "status_reason": why}
+        said = self._handshake.ask(engine, value.notification_url)
+        status = SubscriptionStatus.PENDING if said.refusal else SubscriptionStatus.ACTIVE
+        changes = {
+            "status": int(status),
+            "status_reason": said.refusal,
+            "options": keep_allowed(columns(value)["options"], said.per_minute),
+        }
         id_ = _core.uuid_bytes(info.id)
         try:
             record = self._store.update_subscription(id_, changes, expected_rev=info.revision)
@@ -214,6 +217,14 @@ class Subscriptions:
         if self._handshake.wanted and url is not None:
             return {"status": int(SubscriptionStatus.PENDING), "status_reason": WAITING}
         return {"status": int(SubscriptionStatus.ACTIVE), "status_reason": None}
+
+    def _changes(self, record: SubscriptionRecord, value: _core.Subscription) -> dict[str, Any]:
+        """Columns of another value. What its URL allows holds as long as that is the same."""
+        changes = columns(value) | self._changed_status(record, value)
+        if record.url == value.notification_url:
+            per_minute = split_allowed(record.options)[1]
+            changes["options"] = keep_allowed(changes["options"], per_minute)
+        return changes
 
     def _changed_status(
         self, record: SubscriptionRecord, value: _core.Subscription
@@ -270,6 +281,7 @@ class Subscriptions:
             record.rev,
             bool(record.keys),
             warnings,
+            split_allowed(record.options)[1],
         )
 
     def _record(self, id_: str, actor: Any, operation: Operation) -> SubscriptionRecord:

@@ -6,6 +6,7 @@ event, no delivery and no attempt behind.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,11 @@ class Recipient:
 
 
 def send(
-    engine: _core.Engine, recipient: Recipient, signing: SigningConfig, now_ms: int
+    engine: _core.Engine,
+    recipient: Recipient,
+    signing: SigningConfig,
+    now_ms: int,
+    more_headers: Iterable[tuple[str, str]] = (),
 ) -> TestResult:
     """POSTs it in the words of the subscription, signed if that has a key.
 
@@ -39,6 +44,7 @@ def send(
     message = "msg_" + hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
     body = _body(message, now_ms, subscription, recipient.id)
     headers = _headers(signing, message, now_ms // 1_000, body, recipient.keys)
+    headers += more_headers
     if subscription is not None:
         headers += list(subscription.delivery.get("headers", {}).items())
     outcome, status, ms, address, *_ = engine.ask("POST", recipient.url, headers, body)

@@ -217,6 +217,22 @@ read_header(struct reading *r, PyObject *value)
 }
 
 static const char *
+read_origin(struct reading *r, PyObject *value)
+{
+    struct whs_slice text;
+    char *out = r->out->engine.request_origin;
+    if (!text_slice(r->state, value, "request_origin", &text) || text.len == 0 ||
+        text.len >= sizeof(r->out->engine.request_origin) ||
+        whs_slice_has_control(text)) {
+        PyErr_Clear();
+        return "must be a DNS name";
+    }
+    memcpy(out, text.ptr, text.len);
+    out[text.len] = '\0';
+    return NULL;
+}
+
+static const char *
 read_encoding(struct reading *r, PyObject *value)
 {
     struct whs_slice text;
@@ -317,6 +333,7 @@ static const struct {
     {"disable_on_gone", read_disable_on_gone},
     {"integrity_header", read_header},
     {"integrity_encoding", read_encoding},
+    {"request_origin", read_origin},
     {"allow", read_allow},
     {"nat64", read_nat64},
     {"dev", read_dev},

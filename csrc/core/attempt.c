@@ -131,6 +131,9 @@ add_headers(const struct whs_work *work, struct whs_attempt *attempt)
         add_header(request, integrity_header,
                    whs_slice_of(attempt->signatures.integrity));
     }
+    if (work->config->request_origin[0])
+        add_header(request, WHS_SLICE("WebHook-Request-Origin"),
+                   whs_slice_of(work->config->request_origin));
     for (size_t i = 0; i < subscription->header_count; i++)
         if (!whs_slice_equal_nocase(subscription->headers[i].name, integrity_header))
             add_header(request, subscription->headers[i].name,

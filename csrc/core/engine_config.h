@@ -38,6 +38,7 @@ struct whs_engine_config {
     enum whs_encoding integrity_encoding;
     char integrity_header[64]; /* "integrityHash" */
     char user_agent[64];
+    char request_origin[256]; /* WebHook-Request-Origin; "" for none */
     /* False in memory: what cannot start stays queued, because there is no store to
      * spill to before its retry. */
     bool spill;

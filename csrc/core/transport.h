@@ -24,7 +24,7 @@
 #define WHS_ANSWER_READ_MAX (64 * 1024)
 #define WHS_ADDRESS_SIZE 64
 /* Content-Type, webhook-id, webhook-timestamp, webhook-signature, integrityHash,
- * Expect, User-Agent and the subscription's own. */
+ * WebHook-Request-Origin, Expect, User-Agent and the subscription's own. */
 #define WHS_REQUEST_HEADERS_MAX (WHS_HEADERS_MAX + 8)
 
 enum whs_method { WHS_METHOD_POST = 1, WHS_METHOD_OPTIONS = 2 };

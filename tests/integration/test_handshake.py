@@ -1,5 +1,7 @@
 """A URL is asked before it is sent to, in one of two ways; until it agrees it is pending."""
 
+import json
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +12,7 @@ from acme import PATH, RECORDS, Make
 from evil import Evil, Peer
 
 from webhooksub import ConfigurationError, Dispatcher, SubscriptionInfo, SubscriptionStatus
+from webhooksub.handshake import keep_allowed, limit, split_allowed
 
 ME = "hooks.acme.example"
 PENDING, ACTIVE = SubscriptionStatus.PENDING, SubscriptionStatus.ACTIVE
@@ -29,8 +32,9 @@ def echo(request: Any) -> bytes:
     return answer("200 OK\r\nContent-Type: text/plain; charset=utf-8", token_of(request))
 
 
-def allow(origin: str) -> Say:
-    return lambda request: answer(f"200 OK\r\nWebHook-Allowed-Origin: {origin}")
+def allow(origin: str, rate: str | None = None) -> Say:
+    more = "" if rate is None else f"\r\nWebHook-Allowed-Rate: {rate}"
+    return lambda request: answer(f"200 OK\r\nWebHook-Allowed-Origin: {origin}{more}")
 
 
 class Endpoint:
@@ -60,13 +64,13 @@ def graph(make: Make, **settings: Any) -> Dispatcher:
     return make(config={"handshake": "graph"} | settings).start()
 
 
-def cloudevents(make: Make) -> Dispatcher:
+def cloudevents(make: Make, url: str = "memory://") -> Dispatcher:
     config = {"handshake": "cloudevents", "handshake_origin": ME}
-    return make("memory://", config=config).start()
+    return make(url, config=config).start()
 
 
-def add(hooks: Dispatcher, url: str) -> SubscriptionInfo:
-    return hooks.subscribe(RECORDS, "any", url, expires=timedelta(days=1))
+def add(hooks: Dispatcher, url: str, **fields: Any) -> SubscriptionInfo:
+    return hooks.subscribe(RECORDS, "any", url, expires=timedelta(days=1), **fields)
 
 
 def test_graph_a_url_that_echoes_the_token_becomes_active_and_hears(
@@ -151,6 +155,90 @@ def test_cloudevents_no_consent_is_read_from_a_status(
     make: Make, endpoint: Endpoint, origin: str
 ) -> None:
     endpoint.say = allow(origin)
+    assert add(cloudevents(make), endpoint.server.url()).status is PENDING
+
+
+def test_cloudevents_notifications_name_the_origin_that_was_allowed(
+    make: Make, endpoint: Endpoint
+) -> None:
+    endpoint.say = allow(ME)
+    hooks = cloudevents(make)
+    info = add(hooks, endpoint.server.url(), integrity_key="k" * 32)
+    hooks.publish(PATH, "update")
+    assert hooks.flush(timeout=10).delivered == 1
+    assert hooks.send_test(info.id).public == "delivered"
+    assert [r.headers.get_all("webhook-request-origin") for r in endpoint.server.requests] == [
+        [ME]
+    ] * 3
+
+
+def test_graph_notifications_name_no_origin(make: Make, endpoint: Endpoint) -> None:
+    hooks = graph(make)
+    add(hooks, endpoint.server.url())
+    hooks.publish(PATH, "update")
+    assert hooks.flush(timeout=10).delivered == 1
+    assert {r.headers["webhook-request-origin"] for r in endpoint.server.requests} == {None}
+
+
+@pytest.mark.parametrize("store", ["", "memory://"])
+def test_cloudevents_no_more_is_sent_than_the_url_allows(
+    make: Make, endpoint: Endpoint, store: str
+) -> None:
+    """120 in a minute are two in a second, of which two may come at once."""
+    endpoint.say = allow("*", "120")
+    hooks = cloudevents(make, store)
+    info = add(hooks, endpoint.server.url())
+    assert info.allowed_per_minute == 120
+    began = time.monotonic()
+    hooks.publish_many([(PATH, "update", {"n": n}) for n in range(5)])
+    endpoint.server.wait_for(6, timeout=20)
+    assert time.monotonic() - began > 1.4
+
+
+def test_cloudevents_what_was_allowed_is_kept_as_long_as_the_url(
+    make: Make, endpoint: Endpoint
+) -> None:
+    endpoint.say = allow("*", "60")
+    hooks = cloudevents(make, "")
+    own = {"ratePerSecond": 0.5, "headers": {"X-Mine": "1"}}
+    info = add(hooks, endpoint.server.url(), delivery=own)
+    hooks.close()
+    hooks = cloudevents(make, "")
+    info = hooks.renew(info.id, timedelta(days=2))
+    assert info.allowed_per_minute == 60
+    assert info.subscription is not None
+    assert info.subscription.delivery == own, "it is not the owner's word"
+    info = hooks.update(info.id, delivery={})
+    assert (info.allowed_per_minute, info.subscription.delivery) == (60, {})
+    endpoint.say = allow("*", "*")
+    info = hooks.update(info.id, notification_url=endpoint.server.url("/other"))
+    assert (info.status, info.allowed_per_minute) == (ACTIVE, None)
+
+
+@pytest.mark.parametrize(
+    ("own", "allowed", "rate"),
+    [
+        ({}, 60, 1.0),
+        ({}, 1, 0.016666),
+        ({}, 100, 1.666666),
+        ({}, 999_999_999, 1_000.0),
+        ({"ratePerSecond": 0.5}, 60, 0.5),
+        ({"ratePerSecond": 5}, 60, 1.0),
+    ],
+)
+def test_the_smaller_of_both_rates_is_kept(own: dict[str, Any], allowed: int, rate: float) -> None:
+    options = json.dumps(own)
+    kept = keep_allowed(options, allowed)
+    assert json.loads(limit(kept)) == {"ratePerSecond": rate}
+    assert json.loads(split_allowed(kept)[0]) == own
+    assert limit(options) == options
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "1.5", "60 per minute", "many", "9" * 10, "\xb2"])
+def test_cloudevents_a_rate_that_is_none_is_no_consent(
+    make: Make, endpoint: Endpoint, rate: str
+) -> None:
+    endpoint.say = allow("*", rate)
     assert add(cloudevents(make), endpoint.server.url()).status is PENDING
 
 

@@ -153,7 +153,8 @@ class RotatedSecret:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one subscription."""
+    """One event for one subscription. Outcome and duration are for the operator, ``public``
+    for the tenant."""
 
     event_id: str
     subscription_id: str
@@ -166,10 +167,16 @@ class Delivery:
     updated_at: datetime
     batch: str | None = None
 
+    @property
+    def public(self) -> str | None:
+        """See :func:`public_outcome`; None before the first attempt has ended."""
+        return None if self.outcome is None else public_outcome(self.outcome, self.http_status)
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One POST that failed, or that followed a failed one."""
+    """One POST that failed, or that followed a failed one. Outcome, duration, address and
+    snippet are for the operator, ``public`` for the tenant."""
 
     event_id: str
     subscription_id: str
@@ -181,6 +188,11 @@ class Attempt:
     address: str | None
     snippet: bytes | None
     batch: str | None = None
+
+    @property
+    def public(self) -> str:
+        """See :func:`public_outcome`."""
+        return public_outcome(self.outcome, self.http_status)
 
 
 @dataclass(frozen=True, slots=True)

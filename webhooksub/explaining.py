@@ -21,6 +21,7 @@ from .events import (
     public_outcome,
     public_reason,
 )
+from .handshake import limit
 from .looking import Looking
 from .publishing import _ACTIONS
 from .store.base import DeliveryRecord, EventRecord, Store, SubscriptionRecord
@@ -163,7 +164,7 @@ class Explaining:
     def _is_held_by_breaker(self, record: SubscriptionRecord, row: DeliveryRecord) -> bool:
         """What was spilled without having to wait is due at once, what has to wait for its own
         rate is no matter of the host."""
-        has_rate = "ratePerSecond" in record.options
+        has_rate = "ratePerSecond" in limit(record.options)
         later = row.next_at is not None and row.next_at > self._clock()
         return row.outcome == Outcome.SPILLED and later and not has_rate
 

@@ -68,7 +68,7 @@ REQUESTS: Final[dict[str, dict[str, Any]]] = {
 #: Bodies that are answered, by the name of their schema.
 ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Webhook": _WEBHOOK,
-    "CreatedWebhook": _WEBHOOK | {"warnings": []},
+    "WrittenWebhook": _WEBHOOK | {"warnings": []},
     "WebhookList": _list(_WEBHOOK),
     "ResourceList": _list(
         {

@@ -140,7 +140,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         example = examples.ANSWERS[operation.answer]
         content = {"schema": reference(operation.answer), "example": example}
         success["content"] = {JSON: content}
-    if operation.answer in ("Webhook", "CreatedWebhook"):
+    if operation.answer in ("Webhook", "WrittenWebhook"):
         success["headers"] = {"ETag": {"schema": {"type": "string"}}}
     found: dict[str, Any] = {str(operation.status): success}
     for status in _TAKEN:

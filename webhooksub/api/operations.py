@@ -31,7 +31,7 @@ _ALL = "/webhooks"
 _ONE = "/webhooks/{id}"
 
 OPERATIONS: Final = (
-    Operation("POST", _ALL, "createWebhook", "Subscribe", 201, "CreatedWebhook", body="Webhook"),
+    Operation("POST", _ALL, "createWebhook", "Subscribe", 201, "WrittenWebhook", body="Webhook"),
     Operation(
         "GET",
         _ALL,
@@ -53,6 +53,7 @@ OPERATIONS: Final = (
         _ONE,
         "replaceWebhook",
         "Replace a subscription; an absent key is kept",
+        answer="WrittenWebhook",
         body="Webhook",
         conditional=True,
     ),
@@ -61,6 +62,7 @@ OPERATIONS: Final = (
         _ONE,
         "updateWebhook",
         "Change some fields (RFC 7396)",
+        answer="WrittenWebhook",
         body="WebhookPatch",
         conditional=True,
     ),

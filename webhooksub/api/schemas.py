@@ -15,6 +15,12 @@ Schema = dict[str, Any]
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 _TEXT_MAX = 256
+# `whsec_`, and 256 bytes as base64.
+_KEY_CHARACTERS_MAX = 6 + 344
+_NO_CONTROL = r"^[^\u0000-\u001f\u007f]*$"
+# RFC 9110: a token; visible ASCII, with blanks only between.
+_FIELD_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+_FIELD_VALUE = r"^([!-~]([\t -~]*[!-~])?)?$"
 _ACTIONS = ["create", "update", "delete"]
 _OUTCOMES = ["delivered", "refused", "unreachable", "local_error", "expired", "cancelled"]
 _OUTCOMES += ["backlog_full", "spilled", "disabled"]
@@ -31,12 +37,12 @@ def words(enum: Any) -> list[str]:
 def components(catalog: _core.Catalog) -> dict[str, Schema]:
     """Schemas by name."""
     fields, made = _webhook_fields(catalog), _made_fields()
-    required = ["modificationType", "resource", "expirationDateTime"]
+    required = ["modificationType", "notificationUrl", "resource", "expirationDateTime"]
     warnings: Schema = {"type": "array", "items": {"type": "string"}, "description": "Advice."}
     created: dict[str, Schema] = {**made, **fields, "warnings": warnings}
     return {
         "Webhook": _object({**made, **fields}, required, "A subscription."),
-        "CreatedWebhook": _object(
+        "WrittenWebhook": _object(
             created,
             [*required, "id", "status", "warnings"],
             "A subscription as it was written, with advice.",
@@ -71,8 +77,8 @@ def _list(item: str) -> Schema:
 
 
 def _optional_text(description: str) -> Schema:
-    text = {"type": ["string", "null"], "maxLength": _TEXT_MAX}
-    return text | {"description": description}
+    text = {"type": ["string", "null"], "maxLength": _TEXT_MAX, "pattern": _NO_CONTROL}
+    return text | {"description": f"{description} At most {_TEXT_MAX} bytes of UTF-8."}
 
 
 def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
@@ -85,15 +91,15 @@ def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
         },
         "connectionType": {
             "type": ["string", "null"],
-            "enum": ["HTTP", "SOCKET", None],
+            "enum": ["HTTP", None],
             "default": "HTTP",
-            "description": "SOCKET is refused where the service has no socket transport.",
+            "description": "SOCKET is refused: this service has no socket transport.",
         },
         "notificationUrl": {
-            "type": ["string", "null"],
+            "type": "string",
             "format": "uri",
             "maxLength": 2_048,
-            "description": "Where notifications are POSTed: https. Required for HTTP.",
+            "description": "Where notifications are POSTed: https.",
         },
         "notificationMessages": _optional_text(
             "Name of the event that the client listens to. Required for SOCKET."
@@ -111,6 +117,8 @@ def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
         "integrityKey": {
             "type": ["string", "null"],
             "writeOnly": True,
+            "maxLength": _KEY_CHARACTERS_MAX,
+            "pattern": _NO_CONTROL,
             "description": "Signs every notification. `whsec_` and base64, or 1 to 256 bytes of "
             "text. Absent in a replacement: kept. Empty or null: cleared.",
         },
@@ -126,15 +134,22 @@ def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
 
 def _delivery_options() -> Schema:
     batch = {
-        "maxNotifications": {"type": "integer", "minimum": 1},
-        "maxBytes": {"type": "integer", "minimum": 1},
-        "lingerMs": {"type": "integer", "minimum": 0},
+        "maxNotifications": {"type": "integer", "minimum": 1, "maximum": 1_000},
+        "maxBytes": {"type": "integer", "minimum": 1_024, "maximum": 4 * 1_024 * 1_024},
+        "lingerMs": {"type": "integer", "minimum": 0, "maximum": 60_000},
     }
-    header = {"type": "string", "maxLength": 4_096}
+    header = {"type": "string", "maxLength": 4_096, "pattern": _FIELD_VALUE}
+    headers = {
+        "type": "object",
+        "maxProperties": 50,
+        "propertyNames": {"pattern": _FIELD_NAME, "maxLength": 128},
+        "additionalProperties": header,
+        "description": "Besides those that the sender sets itself.",
+    }
     properties: dict[str, Schema] = {
-        "batch": _object(batch, [], "Several notifications in one POST."),
+        "batch": _object(batch, ["maxNotifications"], "Several notifications in one POST."),
         "ratePerSecond": {"type": "number", "minimum": 0.01, "maximum": 1_000},
-        "headers": {"type": "object", "maxProperties": 50, "additionalProperties": header},
+        "headers": headers,
     }
     schema = _object(properties, [], "How this subscription wants to be sent to.")
     return schema | {"type": ["object", "null"]}

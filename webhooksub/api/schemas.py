@@ -18,6 +18,7 @@ _TEXT_MAX = 256
 # `whsec_`, and 256 bytes as base64.
 _KEY_CHARACTERS_MAX = 6 + 344
 _NO_CONTROL = r"^[^\u0000-\u001f\u007f]*$"
+_KEY: Schema = {"maxLength": _KEY_CHARACTERS_MAX, "pattern": _NO_CONTROL}
 # RFC 9110: a token; visible ASCII, with blanks only between.
 _FIELD_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _FIELD_VALUE = r"^([!-~]([\t -~]*[!-~])?)?$"
@@ -117,8 +118,7 @@ def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
         "integrityKey": {
             "type": ["string", "null"],
             "writeOnly": True,
-            "maxLength": _KEY_CHARACTERS_MAX,
-            "pattern": _NO_CONTROL,
+            **_KEY,
             "description": "Signs every notification. `whsec_` and base64, or 1 to 256 bytes of "
             "text. Absent in a replacement: kept. Empty or null: cleared.",
         },
@@ -179,7 +179,7 @@ def _small_bodies() -> dict[str, Schema]:
     return {
         "Renewal": _object({"expirationDateTime": _MOMENT}, ["expirationDateTime"], "A new date."),
         "Rotation": _object(
-            {"integrityKey": {"type": "string"}, "overlapSeconds": overlap},
+            {"integrityKey": {"type": "string", **_KEY}, "overlapSeconds": overlap},
             [],
             "Absent key: the service makes one. Absent overlap: the service's default.",
         ),

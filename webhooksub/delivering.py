@@ -65,6 +65,7 @@ class DeliveryLoop:
         self._outage_ms = 0
         self._suffers = False
         self._beat_at = self._recheck_at = self._poll_at = 0
+        self._dead_told = 0
         self.fenced = False
         self._thread = threading.Thread(target=self._run, name="webhooksub-delivery", daemon=True)
 
@@ -322,6 +323,9 @@ class DeliveryLoop:
         """They are written: what cannot be told now for want of the store is not told."""
         try:
             self._telling.of_subscriptions(reports.subscriptions())
+            # The rows are looked at only where the engine counted some.
+            if self._engine.stats()["dead"] != self._dead_told:
+                self._dead_told += self._telling.of_dead(reports.deliveries(0))
         except StoreUnavailable as error:
             self._suffer(error)
 

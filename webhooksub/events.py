@@ -262,9 +262,9 @@ class Explanation:
 class OperatorEvent:
     """Something that whoever runs the service should know.
 
-    Kinds: ``disabled``, ``failing``, ``recovered``, ``backlog_full``, ``quarantined``,
-    ``unresolved``, ``store_unavailable``, ``fenced``, ``authorizer_failed``. `facts` hold
-    what the kind is about, by id.
+    Kinds: ``disabled``, ``failing``, ``recovered``, ``dead``, ``backlog_full``,
+    ``quarantined``, ``unresolved``, ``store_unavailable``, ``fenced``,
+    ``authorizer_failed``. `facts` hold what the kind is about, by id.
     """
 
     kind: str

@@ -9,8 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
-from .events import OperatorEvent, Outcome
+from .events import DeliveryState, OperatorEvent, Outcome
 from .store.base import Store
+
+# Place in a row of Reports.deliveries.
+_STATE = 2
+_DEAD = int(DeliveryState.DEAD)
+# Named in one telling; an endpoint that is gone may cost thousands at once.
+_DEAD_NAMED = 100
 
 Tell = Callable[[OperatorEvent], None]
 
@@ -36,6 +42,23 @@ class Telling:
             word = Outcome(outcome).name.lower()
             message = f"a subscription is {change} ({word})"
             self._tell(OperatorEvent(change, message, names[seq] | {"outcome": word}))
+
+    def of_dead(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        """How many of the rows of :meth:`_core.Reports.deliveries` are dead letters."""
+        dead = [row[:2] for row in rows if row[_STATE] == _DEAD]
+        if dead:
+            named = dead[:_DEAD_NAMED]
+            events = self._store.event_ids([event for event, _ in named])
+            subscriptions = self._store.subscription_ids([sub for _, sub in named])
+            pairs = [
+                (_core.uuid_text(events[event]), _core.uuid_text(subscriptions[sub]))
+                for event, sub in named
+                if event in events and sub in subscriptions
+            ]
+            message = f"{len(dead):,} deliveries are dead letters: out of retries"
+            facts = {"count": len(dead), "deliveries": pairs}
+            self._tell(OperatorEvent("dead", message, facts))
+        return len(dead)
 
     def of_backlogs(self) -> None:
         """Deliveries that became dead because too many of their subscription wait."""

@@ -98,6 +98,24 @@ def test_several_paths_of_one_entity_notify_a_subscription_once(
     assert {r.json()["resourcePath"] for r in receiver.requests} == set(paths)
 
 
+def test_the_operator_is_told_of_dead_letters_and_of_no_other_deliveries(
+    make: Make, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
+) -> None:
+    hooks = make(config={"retry_max_retries": 0}).start()
+    subscription = subscribe(hooks)
+    hooks.publish(PATH, "update")
+    hooks.flush(timeout=10)
+    receiver.answer(500)
+    lost = hooks.publish_many([(PATH, "update"), (PATH, "update")])
+    hooks.flush(timeout=10)
+    dead = [pair for event in told if event.kind == "dead" for pair in event.facts["deliveries"]]
+    assert sorted(dead) == sorted((event.id, subscription.id) for event in lost)
+    receiver.answer(200)
+    hooks.publish(PATH, "update")
+    hooks.flush(timeout=10)
+    assert sum(e.facts["count"] for e in told if e.kind == "dead") == 2
+
+
 def test_a_failure_without_retries_left_is_a_dead_letter_that_can_be_replayed(
     make: Make, receiver: Receiver, subscribe: Subscribe
 ) -> None:

@@ -407,6 +407,9 @@ class Store(Protocol):
     def event(self, id: bytes) -> EventRecord | None:
         """One event."""
 
+    def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        """Of those that are there."""
+
     def in_outbox(self, event_seq: int) -> bool:
         """Some of its deliveries have not begun or are not settled."""
 

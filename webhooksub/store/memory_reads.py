@@ -81,6 +81,10 @@ class MemoryReads(MemorySubscriptions):
                     return _event_record(stored, self._roots[seq])
         return None
 
+    def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        with self._lock:
+            return {seq: self._events[seq][1] for seq in seqs if seq in self._events}
+
     def in_outbox(self, event_seq: int) -> bool:
         with self._lock:
             return event_seq in self._outbox

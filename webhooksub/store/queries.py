@@ -35,6 +35,11 @@ def read_events(connection: Connection, seqs: Sequence[int]) -> list[EventRecord
     return [event_record(row) for row in connection.execute(query)]
 
 
+def event_ids(connection: Connection, seqs: Sequence[int]) -> dict[int, bytes]:
+    found = connection.execute(select(event.c.seq, event.c.id).where(event.c.seq.in_(seqs)))
+    return {row.seq: row.id for row in found}
+
+
 def event_record(row: Any) -> EventRecord:
     return EventRecord(
         seq=row.seq,

@@ -84,6 +84,10 @@ class SqlReads:
         with self._process.reading() as connection:
             return queries.find_event(connection, id)
 
+    def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
+        with self._process.reading() as connection:
+            return queries.event_ids(connection, seqs)
+
     def in_outbox(self, event_seq: int) -> bool:
         with self._process.reading() as connection:
             return queries.in_outbox(connection, event_seq)

@@ -50,16 +50,8 @@ def tell(event: OperatorEvent) -> None:
 
 
 def _tell_of_dead(event: OperatorEvent) -> None:
-    pairs = event.facts["deliveries"]
-    events = _ids("Event", {pair[0] for pair in pairs})
-    subscriptions = _ids("Subscription", {pair[1] for pair in pairs})
-    for event_seq, subscription_seq in pairs:
-        _send(
-            dead,
-            event_id=events.get(event_seq),
-            subscription_id=subscriptions.get(subscription_seq),
-            message=event.message,
-        )
+    for event_id, subscription_id in event.facts["deliveries"]:
+        _send(dead, event_id=event_id, subscription_id=subscription_id, message=event.message)
 
 
 def _subscription_id(facts: dict[str, Any]) -> str | None:

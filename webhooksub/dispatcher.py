@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from . import _core, catalogs, trying
-from .authorizer import Authorizer
+from .authorizer import Authorizer, Root, format_root
 from .config import Config
 from .delivering import DeliveryLoop
 from .engine import make_engine
@@ -532,6 +532,16 @@ class Dispatcher:
         """Deletes what ended before `older_than`; what still waits is kept."""
         self._check_usable()
         return self._looking.prune(older_than, progress)
+
+    def purge(self, root: Root | str, progress: Any = None) -> dict[str, int]:
+        """Deletes all of one root, as ``("tenant", "t1")``: its subscriptions, which hear
+        nothing more, its events and what became of them. Answers how many of each."""
+        self._check_usable()
+        text = root if isinstance(root, str) else format_root(root)
+        deleted = self._store.purge(text, progress=progress)
+        if self._feed is not None:
+            self._feed.catch_up()
+        return deleted
 
     # --- the same, awaited -----------------------------------------------------------
 

@@ -471,6 +471,12 @@ class Store(Protocol):
         """The same for every event of that time that `match` says the subscription hears,
         also for those that it missed. Answers how many."""
 
+    def purge(
+        self, root: str, *, progress: Callable[[dict[str, int]], None] | None = None
+    ) -> dict[str, int]:
+        """Ends the subscriptions under a root, and deletes its events and all that belongs to
+        them, waiting or not. Answers as :meth:`prune`."""
+
     def prune(
         self, *, older_than_ms: int, progress: Callable[[dict[str, int]], None] | None = None
     ) -> dict[str, int]:

@@ -256,6 +256,27 @@ class MemoryReads(MemorySubscriptions):
         )
         return True
 
+    def purge(
+        self, root: str, *, progress: Callable[[dict[str, int]], None] | None = None
+    ) -> dict[str, int]:
+        """What is queued or waits for somebody is over when its subscriptions are."""
+        deleted = {"events": 0, "deliveries": 0, "attempts": 0, "keys": 0, "subscriptions": 0}
+        with self._lock:
+            mine = self._wanted([root])
+            for record in list(mine):
+                self.delete_subscription(record.id)
+                deleted["subscriptions"] += 1
+            over = [
+                seq
+                for seq, of in self._roots.items()
+                if of == root and seq not in self._outbox and not self._waiting.holds(seq)
+            ]
+            deleted["events"] = len(over)
+            self._forget(over)
+        if progress is not None:
+            progress(dict(deleted))
+        return deleted
+
     def prune(
         self, *, older_than_ms: int, progress: Callable[[dict[str, int]], None] | None = None
     ) -> dict[str, int]:

@@ -21,19 +21,12 @@ ROWS = 1_000
 _UNDER_WAY = (int(DeliveryState.WAITING), int(DeliveryState.CLAIMED))
 
 
-class Pruning:
+class Deletion:
     """One run. Each call of :meth:`step` belongs into a transaction of its own."""
 
-    def __init__(self, older_than: int, now: int) -> None:
+    def __init__(self) -> None:
         self.deleted = {"events": 0, "deliveries": 0, "attempts": 0, "keys": 0, "subscriptions": 0}
-        self._older_than, self._now = older_than, now
-        self._after = 0
-        self._steps: list[Callable[[Transaction], bool]] = [
-            self._events,
-            self._idempotency,
-            self._ended_keys,
-            self._tombstones,
-        ]
+        self._steps: list[Callable[[Transaction], bool]] = []
 
     def step(self, transaction: Transaction) -> bool:
         """Deletes some rows. False: nothing is left to delete."""
@@ -42,6 +35,57 @@ class Pruning:
                 return True
             self._steps.pop(0)
         return False
+
+    def _delete_events(self, transaction: Transaction, seqs: Sequence[int]) -> bool:
+        """The first of them, or a part of the very first. True: that was all."""
+        whole = _that_fit(transaction.connection, seqs)
+        if seqs and not whole:
+            self._delete_part(transaction, seqs[0])
+            return False
+        for name, table, key in (
+            ("attempts", attempt, attempt.c.event_seq),
+            ("deliveries", delivery, delivery.c.event_seq),
+            ("events", event, event.c.seq),
+        ):
+            self._delete(name, transaction, table, key.in_(whole))
+        return len(whole) == len(seqs)
+
+    def _delete_part(self, transaction: Transaction, seq: int) -> None:
+        """Of one event with more rows than a transaction may delete."""
+        left = ROWS
+        for name, table, key in (
+            ("attempts", attempt, attempt.c.seq),
+            ("deliveries", delivery, delivery.c.subscription_seq),
+        ):
+            mine = table.c.event_seq == seq
+            some = select(key).where(mine).limit(left)
+            left -= self._delete(name, transaction, table, mine, key.in_(some))
+
+    def _delete(
+        self, name: str, transaction: Transaction, table: Table, *where: ColumnElement[bool]
+    ) -> int:
+        deleted = transaction.connection.execute(delete(table).where(*where)).rowcount
+        transaction.after.append(lambda: self._deleted(name, deleted))
+        return deleted
+
+    def _deleted(self, name: str, count: int) -> None:
+        self.deleted[name] += count
+
+
+class Pruning(Deletion):
+    """Of what ended before a time."""
+
+    def __init__(self, older_than: int, now: int) -> None:
+        super().__init__()
+        self._older_than, self._now = older_than, now
+        self._after = 0
+        self._steps = [
+            self._events,
+            self._idempotency,
+            self._ended_keys,
+            self._orphans,
+            self._tombstones,
+        ]
 
     def _events(self, transaction: Transaction) -> bool:
         connection = transaction.connection
@@ -56,34 +100,13 @@ class Pruning:
         old = [row.seq for row in page if row.published_at < self._older_than]
         kept = _kept(connection, old)
         free = [seq for seq in old if seq not in kept]
-        whole = _that_fit(connection, free)
-        if free and not whole:
-            self._delete_part(transaction, free[0])
-            return True
-        for name, table, key in (
-            ("attempts", attempt, attempt.c.event_seq),
-            ("deliveries", delivery, delivery.c.event_seq),
-            ("events", event, event.c.seq),
-        ):
-            self._delete(name, transaction, table, key.in_(whole))
-        if len(whole) == len(free):
+        if self._delete_events(transaction, free):
             last = page[-1].seq
             transaction.after.append(lambda: self._passed(last))
         return True
 
     def _passed(self, seq: int) -> None:
         self._after = seq
-
-    def _delete_part(self, transaction: Transaction, seq: int) -> None:
-        """Of one event with more rows than a transaction may delete."""
-        left = ROWS
-        for name, table, key in (
-            ("attempts", attempt, attempt.c.seq),
-            ("deliveries", delivery, delivery.c.subscription_seq),
-        ):
-            mine = table.c.event_seq == seq
-            some = select(key).where(mine).limit(left)
-            left -= self._delete(name, transaction, table, mine, key.in_(some))
 
     def _idempotency(self, transaction: Transaction) -> bool:
         old = idempotency.c.expires_at <= self._now
@@ -99,6 +122,22 @@ class Pruning:
         drop_ended(transaction.connection, self._now)
         return False
 
+    def _orphans(self, transaction: Transaction) -> bool:
+        """What was settled for a tombstone after its events were purged."""
+        gone = ~select(event.c.seq).where(event.c.seq == delivery.c.event_seq).exists()
+        query = (
+            select(delivery.c.event_seq, delivery.c.subscription_seq)
+            .join(subscription, subscription.c.seq == delivery.c.subscription_seq)
+            .where(subscription.c.deleted_at < self._older_than, gone)
+            .limit(ROWS)
+        )
+        found = transaction.connection.execute(query).all()
+        for event_seq, sub in found:
+            for name, table in (("attempts", attempt), ("deliveries", delivery)):
+                mine = (table.c.event_seq == event_seq, table.c.subscription_seq == sub)
+                self._delete(name, transaction, table, *mine)
+        return bool(found)
+
     def _tombstones(self, transaction: Transaction) -> bool:
         """Subscriptions that ended so long ago, once none of their deliveries is left."""
         rest = delivery.c.subscription_seq == subscription.c.seq
@@ -111,16 +150,6 @@ class Pruning:
         seqs = list(transaction.connection.execute(query).scalars())
         self._delete("subscriptions", transaction, subscription, subscription.c.seq.in_(seqs))
         return bool(seqs)
-
-    def _delete(
-        self, name: str, transaction: Transaction, table: Table, *where: ColumnElement[bool]
-    ) -> int:
-        deleted = transaction.connection.execute(delete(table).where(*where)).rowcount
-        transaction.after.append(lambda: self._deleted(name, deleted))
-        return deleted
-
-    def _deleted(self, name: str, count: int) -> None:
-        self.deleted[name] += count
 
 
 def _kept(connection: Connection, seqs: Sequence[int]) -> set[int]:

@@ -61,9 +61,9 @@ def put_keys(
         )
 
 
-def drop_keys(connection: Connection, subscription: int) -> None:
+def drop_keys(connection: Connection, *subscriptions: int) -> None:
     """Deletes them all."""
-    _delete(connection, secret.c.subscription_seq == subscription)
+    _delete(connection, secret.c.subscription_seq.in_(subscriptions))
 
 
 def _delete(connection: Connection, *where: ColumnElement[bool]) -> int:

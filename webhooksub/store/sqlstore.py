@@ -24,7 +24,8 @@ from .base import (
 )
 from .gauge import Gauge
 from .process import StoreProcess
-from .retention import ROWS, Pruning
+from .purging import Purging
+from .retention import ROWS, Deletion, Pruning
 from .role import DispatcherRole
 from .sqlite import translated
 from .sqlreads import SqlReads
@@ -265,14 +266,24 @@ class SqlStore(SqlReads):
     def prune(
         self, *, older_than_ms: int, progress: Callable[[dict[str, int]], None] | None = None
     ) -> dict[str, int]:
-        pruning, steps = Pruning(older_than_ms, self._clock()), 0
-        while self._process.write(pruning.step, rows=ROWS):
+        return self._delete(Pruning(older_than_ms, self._clock()), progress)
+
+    def purge(
+        self, root: str, *, progress: Callable[[dict[str, int]], None] | None = None
+    ) -> dict[str, int]:
+        return self._delete(Purging(root, self._clock()), progress)
+
+    def _delete(
+        self, deletion: Deletion, progress: Callable[[dict[str, int]], None] | None
+    ) -> dict[str, int]:
+        steps = 0
+        while self._process.write(deletion.step, rows=ROWS):
             steps += 1
             if progress is not None:
-                progress(dict(pruning.deleted))
+                progress(dict(deletion.deleted))
             if steps % _STEPS_PER_CHECKPOINT == 0:
                 self._process.checkpoint_if_nobody_does()
         while self._process.file.may_shrink():
             self._process.writer.between(self._process.file.shrink)
         self._process.checkpoint_if_nobody_does()
-        return dict(pruning.deleted)
+        return dict(deletion.deleted)

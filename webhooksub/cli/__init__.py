@@ -19,6 +19,7 @@ from ..errors import (
 from ..version import __version__
 from .demo import demo
 from .doctor import doctor
+from .moving import export, import_, purge
 from .sendtest import send_test
 from .store import migrate, prune, replay, status
 from .worker import worker
@@ -49,4 +50,6 @@ def main() -> None:
 
 
 for _command in (demo, migrate, status, replay, prune, send_test, doctor, worker):
+    main.add_command(_command)
+for _command in (export, import_, purge):
     main.add_command(_command)

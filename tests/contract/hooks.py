@@ -48,6 +48,8 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     query.pop("cursor", None)  # one that no page gave
     if case.path.endswith("/explain"):
         query["path"] = [KNOWN_PATH]
+        if "event" not in query:
+            query.setdefault("action", "update")
     if "since" in query and "until" in query:
         query.pop("until")
 

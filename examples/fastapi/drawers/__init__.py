@@ -1,0 +1,1 @@
+"""A small service of drawers, folders and files, whose customers can hear of every change."""

@@ -300,6 +300,12 @@ def test_too_many_keys_in_force_are_refused_until_one_ends(ann: Client, clock: C
     assert ann.ask("POST", path, {"overlapSeconds": 60}).status == 200
 
 
+def test_a_whole_number_may_be_written_with_a_fraction_of_nothing(ann: Client) -> None:
+    path = f"/webhooks/{ann.create()}/rotate-secret"
+    assert ann.ask("POST", path, {"overlapSeconds": 60.0}).status == 200
+    assert mistakes(ann.ask("POST", path, {"overlapSeconds": 60.5})) == [("overlapSeconds", "type")]
+
+
 def test_a_wrong_rotation_names_its_mistakes_without_the_key(ann: Client) -> None:
     path = f"/webhooks/{ann.create()}/rotate-secret"
     answer = ann.ask("POST", path, {"integrityKey": 7, "overlapSeconds": -1, "x": 1})

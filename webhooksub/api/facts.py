@@ -156,6 +156,8 @@ class Fields:
         value = self._left.pop(name, None)
         if value is None:
             return None
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # to JSON 60.0 and 60 are one number
         if isinstance(value, bool) or not isinstance(value, int):
             self.refuse(name, "type", "must be a whole number")
         elif not least <= value <= most:

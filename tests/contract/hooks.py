@@ -44,7 +44,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         return
     if isinstance(case.body, dict):
         _make_sensible(case.body)
-    query = case.query or {}
+    query = case.query = case.query or {}
     query.pop("cursor", None)  # one that no page gave
     if case.path.endswith("/explain"):
         query["path"] = [KNOWN_PATH]

@@ -11,6 +11,7 @@
         app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
         db.init_app(app)
         hooks.init_app(app, db=db, actor=lambda request: g.user)
+        app.register_blueprint(hooks.blueprint(), url_prefix="/api")
         return app
 
 ``hooks.publish(…)`` writes the event with the session: it exists if the session commits. One
@@ -20,16 +21,17 @@ extension serves any number of apps; each has a dispatcher of its own.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from ...dispatcher import Dispatcher
 from ...errors import ConfigurationError
 from ...events import Event
 from ..hostsqlite import set_up_sqlite
+from .api import blueprint_of_app, webhook_blueprint
 from .commands import make_commands
 from .state import NAME, Actor, AppState, current_state
 
-__all__ = ["SESSION", "Webhooksub"]
+__all__ = ["SESSION", "Webhooksub", "webhook_blueprint"]
 
 
 class _Session:
@@ -128,3 +130,11 @@ class Webhooksub:
         state = current_state()
         joined = state.session() if connection is SESSION else connection
         return state.dispatcher.publish_many(items, connection=joined)
+
+    def blueprint(self, name: str = NAME, *, pages: bool = True) -> Blueprint:
+        """The subscription API, for ``app.register_blueprint(…, url_prefix=…)`` after
+        :meth:`init_app`; `pages` as for :func:`webhook_blueprint`.
+
+        Raises ConfigurationError there, where the app has no `actor`.
+        """
+        return blueprint_of_app(name, pages)

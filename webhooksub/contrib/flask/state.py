@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import scoped_session
 
 from ... import catalogs
+from ...api import SubscriptionApi
+from ...authorizer import allow_all
 from ...config import ENVIRONMENT_PREFIX, Config
 from ...dispatcher import Dispatcher
 from ...errors import ConfigurationError, WebhooksubError
@@ -36,6 +38,7 @@ class AppState:
         self.actor = actor
         self._lock = threading.Lock()
         self._dispatcher: Dispatcher | None = None
+        self._api: tuple[Dispatcher, SubscriptionApi] | None = None
         self._prepared = False
         _check_settings(settings)
         if db is not None and _DATABASE in app.config:
@@ -101,6 +104,24 @@ class AppState:
                 log.warning("publishing will fail: %s", error)
             self._prepared = True
 
+    @property
+    def api(self) -> SubscriptionApi:
+        """Of the dispatcher, and made with it."""
+        dispatcher = self.dispatcher
+        with self._lock:
+            if self._api is None or self._api[0] is not dispatcher:
+                self._api = (dispatcher, SubscriptionApi(dispatcher))
+            return self._api[1]
+
+    def check_mountable(self) -> None:
+        """As the API's own, before there is a dispatcher. Raises ConfigurationError."""
+        open_to_all = self._settings["authorizer"] is allow_all and self._settings.get("dev")
+        if self.actor is None and not open_to_all:
+            raise ConfigurationError(
+                "actor: give init_app a callable that says who asks; only allow_all with "
+                "dev=True needs none"
+            )
+
     def session(self) -> Any:
         """The session that is open here, None without `db`."""
         session = None if self._db is None else self._db.session
@@ -113,13 +134,18 @@ class AppState:
             dispatcher.close()
 
 
-def current_state() -> AppState:
-    """Of the current app. Raises ConfigurationError where it has none."""
+def state_of(app: Flask) -> AppState:
+    """Raises ConfigurationError where the app has none."""
     try:
-        state: AppState = current_app.extensions[NAME]
+        state: AppState = app.extensions[NAME]
     except KeyError:
-        raise ConfigurationError(f"{current_app.name} has no Webhooksub: call init_app") from None
+        raise ConfigurationError(f"{app.name} has no Webhooksub: call init_app") from None
     return state
+
+
+def current_state() -> AppState:
+    """Of the current app."""
+    return state_of(current_app)
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
@@ -130,7 +131,11 @@ def test_the_worker_delivers_what_was_published_before_and_drains_at_sigterm(
             extension.publish(PATH, "update", {"name": "Taxes"})
             extension.close()
         receiver.answer(delay=0.5)
-        worker = start_worker(tmp_path)
+        worker = start_worker(tmp_path, "--health", "127.0.0.1:0")
+        told = iter(worker.stderr.readline, "")  # type: ignore[union-attr]
+        address = next(line for line in told if "health at" in line).split()[-1]
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            assert answer.status == 200
         [request] = receiver.wait_for(1, timeout=30)
         assert request.json()["data"] == {"name": "Taxes"}
         second = subprocess.run(
@@ -141,7 +146,7 @@ def test_the_worker_delivers_what_was_published_before_and_drains_at_sigterm(
         worker.send_signal(signal.SIGTERM)
         out, err = worker.communicate(timeout=30)
         assert worker.returncode == 0, err
-        assert out.splitlines()[-1].endswith("(closed)>")
+        assert (out, err.splitlines()[-1]) == ("", "webhooksub: delivering from sqlite:///hooks.db")
         with app.app_context():
             assert extension.dispatcher.stats()["outbox"] == 0
             assert [d.state.name for d in extension.dispatcher.deliveries()] == ["DELIVERED"]
@@ -152,9 +157,9 @@ def worker_command() -> list[str]:
     return [sys.executable, "-m", "flask", "--app", "app", "webhooksub", "worker"]
 
 
-def start_worker(folder: Path) -> "subprocess.Popen[str]":
+def start_worker(folder: Path, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        worker_command(),
+        [*worker_command(), *options],
         cwd=folder,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections.abc import Callable
 
 import click
 
@@ -9,6 +10,7 @@ from ..authorizer import allow_all
 from ..dispatcher import Dispatcher
 from ..running import listen, run, shown
 from .options import (
+    Command,
     address,
     authorizer_named,
     authorizer_option,
@@ -20,14 +22,16 @@ from .options import (
     settings_options,
 )
 
+health_option: Callable[[Command], Command] = click.option(
+    "--health", type=address, metavar="HOST:PORT", help="Answer /healthz and /readyz there."
+)
+
 
 @click.command()
 @database_option
 @catalog_option
 @authorizer_option
-@click.option(
-    "--health", type=address, metavar="HOST:PORT", help="Answer /healthz and /readyz there."
-)
+@health_option
 @settings_options
 def worker(
     database: str,
@@ -50,11 +54,13 @@ def worker(
             catalog=catalog_named(catalog),
             config=configured(settings),
         )
-        told = _deliver(hooks, database, listener)
+        told = deliver(hooks, database, listener)
     click.get_current_context().exit(0 if told else 1)
 
 
-def _deliver(hooks: Dispatcher, database: str, listener: socket.socket | None) -> bool:
+def deliver(hooks: Dispatcher, database: str, listener: socket.socket | None) -> bool:
+    """Until told to end; False when the dispatcher stopped by itself."""
+
     def begin() -> None:
         click.echo(f"webhooksub: delivering from {database}", err=True)
 

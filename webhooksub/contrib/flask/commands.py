@@ -1,13 +1,15 @@
 """``flask webhooksub …``: the command line, on the app's own store."""
 
-import signal
-import threading
+import contextlib
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.engine import make_url
 
 from ...cli import Commands, main
 from ...cli.host import Host, commands_of
+from ...cli.worker import deliver, health_option
+from ...running import listen
 from .state import current_state
 
 # They have a store of their own, or know no authorizer; `worker` is the app's.
@@ -31,13 +33,15 @@ def _host() -> Host:
 
 
 @click.command()
+@health_option
 @with_appcontext
-def worker() -> None:
-    """Deliver until SIGTERM or Ctrl-C; then what is under way ends, the rest waits."""
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    with current_state().dispatcher as dispatcher:
-        click.echo(f"{dispatcher!r}")
-        ended.wait()
-    click.echo(f"{dispatcher!r}")
+def worker(health: tuple[str, int] | None) -> None:
+    """Deliver until SIGTERM or SIGINT; then what is under way ends, and the rest waits.
+
+    Ends with 1 when the dispatcher stopped by itself.
+    """
+    state = current_state()
+    with contextlib.ExitStack() as stack:
+        listener = None if health is None else stack.enter_context(listen(*health))
+        told = deliver(state.dispatcher, str(make_url(state.database())), listener)
+    click.get_current_context().exit(0 if told else 1)

@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 from acme import KEY, PATH, RECORDS
-from flask import Flask
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
-from seen import rows
+from seen import rows, wait_until
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webhooksub import ConfigurationError, Verifier, allow_all
+from webhooksub import (
+    ConfigurationError,
+    OperatorEvent,
+    SubscriptionStatus,
+    Verifier,
+    allow_all,
+)
 from webhooksub.contrib.flask import Webhooksub
 from webhooksub.contrib.hostsqlite import set_up_sqlite
 from webhooksub.testing import Receiver
@@ -167,6 +173,57 @@ def test_a_store_apart_from_any_session_is_named_in_the_configuration(tmp_path: 
         hooks.publish(PATH, "update")
         hooks.close()
     assert rows(tmp_path / "hooks.db", "select paths from webhooksub_event") == [(PATH,)]
+
+
+# --- in the background ---------------------------------------------------------------------
+
+
+def test_who_may_still_receive_is_asked_in_the_apps_context(tmp_path: Path) -> None:
+    asked: list[str] = []
+    told: list[tuple[str, str]] = []
+
+    class Records:
+        """Whoever has a record may receive."""
+
+        def allows(self, actor: str, root: tuple[str, str], operation: str) -> bool:
+            return self.still_allowed(actor, root)
+
+        def roots(self, actor: str) -> list[tuple[str, str]]:
+            return [("tenant", "acme")]
+
+        def owner_id(self, actor: str) -> str:
+            return actor
+
+        def still_allowed(self, owner_id: str, root: tuple[str, str]) -> bool:
+            asked.append(current_app.name)
+            return db.session.query(Record).filter_by(name=owner_id).count() > 0
+
+    def tell(event: OperatorEvent) -> None:
+        told.append((event.kind, current_app.name))
+
+    app = Flask("background")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'shop.db'}"
+    app.config["WEBHOOKSUB_RECHECK_MS"] = 20
+    db.init_app(app)
+    own = Webhooksub(authorizer=Records(), on_operator_event=tell)
+    own.init_app(app, db=db)
+    with app.app_context():
+        db.create_all()
+        db.session.add(Record(name="ann"))
+        db.session.commit()
+        dispatcher = own.dispatcher.start()
+        made = dispatcher.subscribe(
+            RECORDS, "any", "https://one.example/hook", expires=timedelta(days=1), actor="ann"
+        )
+        known = len(asked)
+        assert wait_until(lambda: len(asked) > known + 1)
+        assert dispatcher.subscription(made.id, actor="ann").status is SubscriptionStatus.ACTIVE
+        db.session.query(Record).delete()
+        db.session.commit()
+        assert wait_until(lambda: told != [])
+        own.close()
+    assert set(asked) == {"background"}
+    assert told == [("disabled", "background")]
 
 
 # --- several apps --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ...authorizer import allow_all
 from ...config import ENVIRONMENT_PREFIX, Config
 from ...dispatcher import Dispatcher
 from ...errors import ConfigurationError, WebhooksubError
+from .background import AuthorizerOfApp, told_in_context
 
 log = logging.getLogger("webhooksub")
 
@@ -91,7 +92,7 @@ class AppState:
         with self._lock:
             if self._dispatcher is None:
                 self._dispatcher = Dispatcher(
-                    self.database(), config=self.config(), **self._settings
+                    self.database(), config=self.config(), **self._given()
                 )
             return self._dispatcher
 
@@ -103,6 +104,15 @@ class AppState:
             except WebhooksubError as error:
                 log.warning("publishing will fail: %s", error)
             self._prepared = True
+
+    def _given(self) -> dict[str, Any]:
+        """The settings, with what is called in the background made to find the app."""
+        given = dict(self._settings)
+        if given["authorizer"] is not allow_all:
+            given["authorizer"] = AuthorizerOfApp(self._app, given["authorizer"])
+        if (tell := given.get("on_operator_event")) is not None:
+            given["on_operator_event"] = told_in_context(self._app, tell)
+        return given
 
     @property
     def api(self) -> SubscriptionApi:

@@ -7,7 +7,8 @@ All of them are checked by check_docs.py first, unless pages are named.
 The blocks of one page run one after the other, in one process and in a new folder: those of
 ``python``, and the lines of ``console`` that begin with ``$ ``. What a ``text`` block right
 behind a python block shows, or the other lines of a console block, must be what came out; an
-ellipsis (``…``) stands for anything. Blocks of other kinds are only to be read.
+ellipsis (``…``) stands for anything. A block behind a line that is nothing but the name of a file
+in code and a colon is written to that file instead. Blocks of other kinds are only to be read.
 """
 
 import contextlib
@@ -38,15 +39,19 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Block:
-    """`shown` is the output that the page gives, None where it gives none."""
+    """`shown` is the output that the page gives, None where it gives none; `file` the one that
+    it is to be written to."""
 
     kind: str
     line: int
     code: str
     shown: str | None = None
+    file: str | None = None
 
 
 # --- Reading ---------------------------------------------------------------------------
+
+_FILE_NAMED = re.compile(r"^ *`(?P<file>[\w-]+(?:/[\w-]+)*\.\w+)`:\n\s*\Z", re.MULTILINE)
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -57,9 +62,12 @@ def blocks_of(text: str) -> list[Block]:
         shown = None
         if behind and behind["kind"] == "text" and not text[fence.end() : behind.start()].strip():
             shown = textwrap.dedent(behind["text"])
-        if fence["kind"] in RUN:
+        named = _FILE_NAMED.search(text, 0, fence.start())
+        file = named["file"] if named else None
+        if fence["kind"] in RUN or file:
             line = check_docs.line_of(text, fence.start("text"))
-            blocks.append(Block(fence["kind"], line, textwrap.dedent(fence["text"]), shown))
+            code = textwrap.dedent(fence["text"])
+            blocks.append(Block(fence["kind"], line, code, shown, file))
     return blocks
 
 
@@ -92,6 +100,11 @@ def run_python(block: Block, page: str, names: dict[str, object]) -> None:
         compare(block.shown, out.getvalue())
 
 
+def write_file(name: str, code: str) -> None:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(code, encoding="utf-8")
+
+
 def run_console(block: Block) -> None:
     for line, command, shown in commands_of(block):
         done = subprocess.run(
@@ -109,7 +122,9 @@ def run_page(page: str, text: str) -> int:
     executed = 0
     try:
         for block in blocks_of(text):
-            if block.kind == "python":
+            if block.file is not None:
+                write_file(block.file, block.code)
+            elif block.kind == "python":
                 run_python(block, page, names)
             else:
                 run_console(block)

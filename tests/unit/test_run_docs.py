@@ -30,6 +30,17 @@ def test_blocks_of_a_page_follow_one_another_in_a_folder_of_their_own(run: Run) 
     assert run("# A\n" + text + python("assert x == 1")) == (3, 3, "")
 
 
+def test_a_block_that_names_a_file_is_written_and_not_run(run: Run) -> None:
+    text = "Put this there,\n\n`shop/app.py`:\n\n" + python("print(1 / 0)")
+    assert run(text + "```console\n$ cat shop/app.py\nprint(1 / 0)\n```\n") == (2, 2, "")
+    assert run("`a.ini`:\n```ini\n[a]\n```\n```console\n$ cat a.ini\n[a]\n```\n") == (2, 2, "")
+
+
+def test_a_file_that_is_named_in_a_sentence_is_only_named(run: Run) -> None:
+    for text in ("This is `a.py`:\n\n", "`a.py`:\n\nIt says:\n\n"):
+        assert run(text + python("open('b.py', 'w').close()") + python("open('b.py')"))[1] == 2
+
+
 def test_a_block_that_raises_is_found_with_its_line_in_the_page(run: Run) -> None:
     found, well, wrong = run("# A\n\n" + python("x = 1\nx.upper()") + python("y = 2"))
     assert (found, well) == (2, 0)

@@ -16,6 +16,8 @@ MAP = "csrc/README.md"
 LINES_MAX = {"README.md": 150, MAP: 60}
 
 FENCE = re.compile(r"^(?P<in> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=in)```$", re.M | re.S)
+# A line that names the file which the block behind it is.
+FILE_NAMED = re.compile(r"^ *`(?P<file>[\w-]+(?:/[\w-]+)*\.\w+)`:$", re.M)
 _LINK = re.compile(r"(?<!!)\[[^\]\[]*\]\(([^()\s]+)\)|!\[[^\]]*\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.M)
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -46,12 +48,14 @@ class Repository:
     @cached_property
     def targets(self) -> set[str]:
         files = [self.root / "Makefile", *self.root.glob("*/*.mk"), *self.root.glob("*/*/*.mk")]
+        files += self.root.glob("examples/*/Makefile")
         return {target for f in files if f.exists() for target in _RULE.findall(f.read_text())}
 
     @cached_property
     def names(self) -> set[str]:
         """Every word of the sources, and their own names."""
-        patterns = ("csrc/*/*.[ch]", "webhooksub/**/*.py", "webhooksub/*.pyi", "tests/**/*.py")
+        patterns = ["csrc/*/*.[ch]", "webhooksub/*.pyi"]
+        patterns += [f"{folder}/**/*.py" for folder in ("webhooksub", "tests", "examples")]
         files = {path for pattern in patterns for path in self.root.glob(pattern)}
         words = {word for f in files for word in re.findall(r"\w+", f.read_text())}
         return words | {f.stem for f in files}
@@ -104,8 +108,9 @@ def lost_files(text: str, repository: Repository) -> Mistakes:
 
 
 def lost_names(text: str, repository: Repository) -> Mistakes:
-    """A name with an underscore is ours, and so must be in the sources."""
-    prose = without_blocks(text)
+    """A name with an underscore is ours, and so must be in the sources. A file that the page
+    itself has is there."""
+    prose = FILE_NAMED.sub("", without_blocks(text))
     for code in _CODE.finditer(prose):
         for found in _NAME.finditer(code[1]):
             if found[0] not in repository.names:

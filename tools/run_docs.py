@@ -51,8 +51,6 @@ class Block:
 
 # --- Reading ---------------------------------------------------------------------------
 
-_FILE_NAMED = re.compile(r"^ *`(?P<file>[\w-]+(?:/[\w-]+)*\.\w+)`:\n\s*\Z", re.MULTILINE)
-
 
 def blocks_of(text: str) -> list[Block]:
     """All that can be run, in order."""
@@ -62,7 +60,8 @@ def blocks_of(text: str) -> list[Block]:
         shown = None
         if behind and behind["kind"] == "text" and not text[fence.end() : behind.start()].strip():
             shown = textwrap.dedent(behind["text"])
-        named = _FILE_NAMED.search(text, 0, fence.start())
+        before = text[: fence.start()].rstrip().rpartition("\n")[2]
+        named = check_docs.FILE_NAMED.fullmatch(before)
         file = named["file"] if named else None
         if fence["kind"] in RUN or file:
             line = check_docs.line_of(text, fence.start("text"))

@@ -58,6 +58,20 @@ def test_a_name_that_no_source_has_is_found(check: Check) -> None:
     assert check(text) == ["README.md:3: poll_s: in no source"]
 
 
+def test_a_file_that_the_page_itself_has_is_there(check: Check) -> None:
+    text = "`test_shop.py`:\n\n```python\n```\n\nRun `test_shop.py` or `test_shop`.\n"
+    assert check(text) == ["README.md:6: test_shop: in no source"] * 2
+
+
+def test_an_example_has_targets_and_names_of_its_own(check: Check, tmp_path: Path) -> None:
+    (tmp_path / "examples/a").mkdir(parents=True)
+    (tmp_path / "examples/a/Makefile").write_text("show: ## what it does\n")
+    (tmp_path / "examples/a/shop.py").write_text("open_shop = 1\n")
+    assert check("`make show`, `open_shop`, `open_bank`\n") == [
+        "README.md:1: open_bank: in no source"
+    ]
+
+
 MAP = "| question | file | function |\n|---|---|---|\n| Where? | `core/{}` | `{}` |\n"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.utils.connection import ConnectionDoesNotExist
 from sqlalchemy import URL
 
 from ... import ConfigurationError
@@ -31,8 +32,12 @@ UNFIT = (
 
 
 def connection() -> Any:
-    """This thread's connection to the database that has the tables."""
-    return connections[settings.alias()]
+    """This thread's connection to the database that has the tables. Raises
+    ConfigurationError for an alias that is not in DATABASES."""
+    try:
+        return connections[settings.alias()]
+    except ConnectionDoesNotExist as error:
+        raise ConfigurationError(f"{settings.NAME}: alias: {error}") from None
 
 
 def check_vendor(wrapper: Any) -> None:

@@ -1,16 +1,18 @@
 """Models whose changes are published: ``@webhook_resource``.
 
-``save()`` and ``delete()`` send Django's signals, and so publish. ``QuerySet.update()``,
-``bulk_create()`` and ``bulk_update()`` send none: after these call :func:`publish_many`.
+``save()`` and ``delete()`` send Django's signals, and so publish, in one transaction with the
+row. ``QuerySet.update()``, ``bulk_create()`` and ``bulk_update()`` send none: after these call
+:func:`publish_many`.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.db.models.signals import post_delete, post_save
 
 from ... import ConfigurationError
@@ -103,6 +105,8 @@ def webhook_resource(
     fields = tuple(data) if data is not None and not callable(data) else data
 
     def declare(model: _Model) -> _Model:
+        if model not in _resources:
+            _save_atomically(model)
         _resources[model] = Resource(model, templates, fields, tuple(actions), open_id)
         name = f"webhooksub.{model.__module__}.{model.__qualname__}"
         post_save.connect(_saved, sender=model, dispatch_uid=name)
@@ -110,6 +114,19 @@ def webhook_resource(
         return model
 
     return declare
+
+
+def _save_atomically(model: type[models.Model]) -> None:
+    """Django sends post_save when a save that stands alone is committed already: in a
+    transaction around both a crash loses neither the row nor its event."""
+    save_base: Callable[..., None] = model.save_base
+
+    @wraps(save_base)
+    def save_with_event(self: models.Model, *args: Any, **options: Any) -> None:
+        with transaction.atomic(using=options.get("using") or router.db_for_write(model)):
+            save_base(self, *args, **options)
+
+    model.save_base = save_with_event  # type: ignore[method-assign]
 
 
 def publish_many(objects: Iterable[models.Model], action: str, *, data: Data = None) -> int:

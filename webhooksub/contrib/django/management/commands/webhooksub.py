@@ -6,8 +6,9 @@ from argparse import REMAINDER, ArgumentParser
 from typing import Any
 
 import click
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from ...checks import check_dev
 from ...commands import make_commands
 
 # Ctrl-C, as a shell has it.
@@ -29,6 +30,8 @@ class Command(BaseCommand):
         arguments = list(options["arguments"]) or ["--help"]
         if arguments[0] == "worker":
             self.check()
+            if wrong := check_dev():
+                raise CommandError(wrong[0].msg)
         with self._standard_output():
             code = _run(arguments)
         if code:

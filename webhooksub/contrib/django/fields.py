@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
-from django.db.models.expressions import Expression
+from django.db.models.expressions import Col, Expression
 from django.db.models.lookups import Exact, In
 
 from ...events import from_ms, to_ms
@@ -49,19 +49,16 @@ class Literal(Expression):
 # --- two columns as one key ----------------------------------------------------------
 
 
-class Pair(Expression):
+class Pair(Col):
     """``"7-3"`` of two columns."""
 
-    def __init__(self, alias: str, columns: tuple[str, ...], field: models.Field) -> None:
-        super().__init__(output_field=field)
-        self.columns = tuple(f'"{alias}"."{column}"' for column in columns)
+    @property
+    def columns(self) -> list[str]:
+        return [f'"{self.alias}"."{column}"' for column in self.target.columns]
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         first, second = self.columns
         return f"({first} || '-' || {second})", []
-
-    def get_group_by_cols(self) -> list[Any]:
-        return [self]
 
 
 class PairField(models.Field):
@@ -87,7 +84,7 @@ class PairField(models.Field):
         return self.name, "-".join(self.columns)
 
     def get_col(self, alias: str, output_field: Any = None) -> Any:
-        return Pair(alias, self.columns, self)
+        return Pair(alias, self, output_field)
 
     @property
     def cached_col(self) -> Any:
@@ -103,9 +100,11 @@ class _PairLookup:
         pairs = [pair for text in texts if (pair := split(text)) is not None]
         if not pairs:
             return "0 = 1", []
-        rows = ", ".join(["(%s, %s)"] * len(pairs))
+        # As alternatives: of a list of pairs SQLite would make a walk over the table.
+        first, second = self.lhs.columns
+        one = f"({first} = %s AND {second} = %s)"
         numbers = [number for pair in pairs for number in pair]
-        return f"({', '.join(self.lhs.columns)}) IN (VALUES {rows})", numbers
+        return f"({' OR '.join([one] * len(pairs))})", numbers
 
 
 @PairField.register_lookup

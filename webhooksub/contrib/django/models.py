@@ -126,7 +126,7 @@ class Delivery(StoreModel):
     class Meta:
         managed = False
         db_table = PREFIX + "delivery"
-        ordering = ["-event", "-subscription"]
+        ordering = ["-event_id", "-subscription_id"]
         unique_together = [("event", "subscription")]
         verbose_name_plural = "deliveries"
 

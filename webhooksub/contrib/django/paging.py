@@ -16,7 +16,7 @@ class BoundedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: ROWS_MAX + 1].count())
+        return int(rows.order_by().select_related(None)[: ROWS_MAX + 1].count())
 
 
 def uuid_of(text: str) -> uuid.UUID | None:

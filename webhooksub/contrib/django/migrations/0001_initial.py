@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "webhooksub_delivery",
-                "ordering": ["-event", "-subscription"],
+                "ordering": ["-event_id", "-subscription_id"],
                 "managed": False,
                 "verbose_name_plural": "deliveries",
             },

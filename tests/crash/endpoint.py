@@ -5,8 +5,8 @@ A process of its own, which nobody kills. Its log is the proof's own record; a l
     nanoseconds status number subscription-id notification-id
 
 ``/take`` answers 204, ``/flaky`` now and then 503, ``/refuse`` always 500. Commands come by
-the standard input, and each is answered by a line: ``log FILE`` begins another log, ``quiet``
-is answered once no connection is open and all that came is written.
+the standard input, and each is answered by a line: ``log FILE`` begins another log, ``flush``
+writes what was answered, ``quiet`` does so once no connection is open.
 """
 
 import asyncio

@@ -66,6 +66,10 @@ class Endpoint:
         """All that was on its way to it is written down."""
         self._tell("quiet")
 
+    def flush(self) -> None:
+        """All that it answered is written down."""
+        self._tell("flush")
+
     def close(self) -> None:
         self._process.stdin.close()  # type: ignore[union-attr]
         self._process.wait(20)

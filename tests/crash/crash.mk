@@ -14,11 +14,12 @@ publishers: build ## many processes publish beside one dispatcher (TIME=seconds 
 	@PYTHONPATH=tests/support $(BIN)/python tests/crash/publishers.py $(if $(TIME),--seconds $(TIME)) \
 		$(if $(PROCESSES),--processes $(PROCESSES))
 
-# The package's modules are links, made anew: there may be others than last time.
+# The package's modules are links. Only those that are missing are made, and only those that
+# lead nowhere removed: somebody may be running.
 crash-build: $(CRASH)/webhooksub/_core.so $(CRASH)/failpoint.so $(CRASH)/wallclock.so
-	@find $(CRASH)/webhooksub -type l -delete
+	@find $(CRASH)/webhooksub -xtype l -delete
 	@for entry in webhooksub/*; do case $$entry in *.so|*__pycache__) ;; \
-		*) ln -sn ../../../$$entry $(CRASH)/webhooksub/ ;; esac; done
+		*) [ -e $(CRASH)/$$entry ] || ln -s ../../../$$entry $(CRASH)/webhooksub/ ;; esac; done
 
 $(CRASH)/%.so: tests/crash/%.c
 	@mkdir -p $(@D)

@@ -17,14 +17,6 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 
 
-@pytest.fixture(scope="session")
-def built() -> None:
-    """The extension with failpoints, and what is preloaded."""
-    environ = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "SABOTAGE")}
-    command = ["make", "--no-print-directory", "-j2", "crash-build"]
-    subprocess.run(command, cwd=REPOSITORY, check=True, env=environ, timeout=110)
-
-
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(HERE / "crash.py"), *options],

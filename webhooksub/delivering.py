@@ -22,6 +22,7 @@ from .config import Config
 from .errors import StoreUnavailable
 from .events import OperatorEvent, SubscriptionStatus
 from .feed import SubscriptionFeed
+from .steady import SteadyClock
 from .store.base import DispatcherInfo, EventTuple, Store
 from .telling import Telling
 
@@ -51,6 +52,7 @@ class DeliveryLoop:
     ) -> None:
         self._store, self._engine, self._feed = store, engine, feed
         self._config, self._clock = config.dispatcher, clock
+        self._steady = SteadyClock(clock)  # of the rhythms
         self._authorizer, self._tell = authorizer, tell
         self._telling = Telling(store, tell, clock, self._config.tell_again_ms)
         self._done: deque[tuple[int]] = deque()
@@ -82,7 +84,7 @@ class DeliveryLoop:
             self._store.end_dispatching()
             raise
         self._store.hand_over_to(self._room, self.take, self.wake)
-        now = self._clock()
+        now = self._steady()
         self._beat_at = now + self._config.heartbeat_ms
         self._recheck_at = now + self._config.recheck_ms
         self._thread.start()
@@ -201,7 +203,7 @@ class DeliveryLoop:
         return max(outbox, 0) + (1 if due is not None and due <= self._clock() else 0)
 
     def _beat(self) -> None:
-        now = self._clock()
+        now = self._steady()
         if now < self._beat_at:
             return
         self._beat_at = now + self._config.heartbeat_ms
@@ -217,7 +219,7 @@ class DeliveryLoop:
 
     def _poll(self) -> None:
         """Claims at once again while there is work, or no room for it, else by the rhythm."""
-        now = self._clock()
+        now = self._steady()
         if now < self._poll_at and not self._poll_now.is_set():
             return
         self._poll_now.clear()
@@ -309,8 +311,9 @@ class DeliveryLoop:
 
     def _poll_when_due(self, reports: _core.Reports) -> None:
         """A retry that is due before the rhythm would look for it."""
-        waiting = reports.waiting(self._clock())
-        self._poll_at = min([self._poll_at, *(row[4] for row in waiting)])
+        delays = [row[4] for row in reports.waiting(0)]
+        if delays:
+            self._poll_at = min(self._poll_at, self._steady() + min(delays))
 
     def _suffer(self, error: StoreUnavailable) -> None:
         self._suffers = True
@@ -331,7 +334,7 @@ class DeliveryLoop:
 
     def _recheck(self) -> None:
         """Who lost access stops receiving. A failing authorizer changes nothing."""
-        now = self._clock()
+        now = self._steady()
         if now < self._recheck_at:
             return
         self._recheck_at = now + self._config.recheck_ms

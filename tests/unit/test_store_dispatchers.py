@@ -9,6 +9,9 @@ import pytest
 from webhooksub.errors import ConfigurationError
 from webhooksub.events import DeliveryState, Outcome
 
+HOUR = 3_600_000
+YEAR = 365 * 24 * HOUR
+
 
 def change(kit: Any, sql: str, *parameters: Any) -> None:
     with closing(sqlite3.connect(kit.path)) as connection, connection:
@@ -315,3 +318,50 @@ def test_many_paused_rows_do_not_stand_before_a_neighbour(kit: Any) -> None:
     while claimed := store.claim_due(300, 400):
         found += len(claimed)
     assert found == 1_000
+
+
+# --- a wall clock that is set --------------------------------------------------------
+
+
+def test_what_waits_keeps_its_delay_when_the_clock_is_set_back(
+    kit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = kit.store()
+    sub = kit.subscribe(store)
+    store.begin_dispatching(kit.info())
+    [event] = [p.seq for p in store.publish([kit.event()])]
+    store.settle(kit.failed(event, sub, delay=5_000))
+    assert store.heartbeat()
+    kit.clock.advance(-HOUR)
+    assert store.heartbeat()
+    assert "set back" in caplog.text
+    assert store.next_due() == kit.clock.now + 5_000
+    kit.clock.advance(5_000)
+    assert [(e[0], s) for e, s, _ in store.claim_due(9, 9)] == [(event, sub.seq)]
+
+
+def test_dates_of_a_dispatcher_whose_clock_was_ahead_are_put_right(kit: Any) -> None:
+    ahead = kit.store()
+    sub = kit.subscribe(ahead, expires_at=kit.clock.now + 20 * YEAR)
+    kit.clock.advance(10 * YEAR)
+    ahead.begin_dispatching(kit.info())
+    [event] = [p.seq for p in ahead.publish([kit.event()])]
+    ahead.settle(kit.failed(event, sub, delay=5_000))
+    ahead.heartbeat()
+    die(ahead)
+    kit.clock.advance(-10 * YEAR)
+    store = kit.store()
+    store.begin_dispatching(kit.info())
+    assert store.next_due() == kit.clock.now + 5_000
+
+
+def test_a_clock_that_was_set_back_is_put_right_once(
+    kit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = kit.store()
+    store.begin_dispatching(kit.info())
+    kit.clock.advance(-HOUR)
+    for _ in range(3):
+        assert store.heartbeat()
+        kit.clock.advance(100)
+    assert caplog.text.count("set back") == 1

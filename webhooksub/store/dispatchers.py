@@ -5,6 +5,7 @@ on SQLite the lock on the file proves that they are gone. A dispatcher whose row
 alive any more is *fenced*: its settles are discarded.
 """
 
+import logging
 from enum import IntEnum
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -13,6 +14,8 @@ from . import due, outbox
 from .base import DispatcherInfo
 from .schema import dispatcher
 from .transaction import Transaction
+
+log = logging.getLogger("webhooksub")
 
 # Rows of dispatchers that ended, kept for whoever looks for what happened.
 _KEPT = 100
@@ -34,6 +37,7 @@ def begin(
 ) -> int:
     """Registers a dispatcher and takes over what others held; answers its seq."""
     connection = transaction.connection
+    follow_clock(transaction, now)
     connection.execute(update(dispatcher).where(_alive).values(state=int(DispatcherState.DEAD)))
     key = connection.execute(
         insert(dispatcher).values(
@@ -52,6 +56,21 @@ def begin(
     due.take_over(transaction)
     connection.execute(delete(dispatcher).where(dispatcher.c.seq <= key[0] - _KEPT))
     return transaction.dispatcher
+
+
+def follow_clock(transaction: Transaction, now: int) -> bool:
+    """True: somebody's last sign of life is later than now, so that the wall clock was set
+    back since, and what waits has kept its delays. Nobody would deliver it before the old
+    time comes again."""
+    ahead = dispatcher.c.heartbeat_at > now
+    connection = transaction.connection
+    latest = connection.execute(select(func.max(dispatcher.c.heartbeat_at)).where(ahead)).scalar()
+    if latest is None:
+        return False
+    log.warning("the wall clock was set back by %d ms or more", latest - now)
+    due.keep_delays(transaction, now)
+    connection.execute(update(dispatcher).where(ahead).values(heartbeat_at=now))
+    return True
 
 
 def heartbeat(transaction: Transaction, now: int) -> bool:

@@ -269,3 +269,14 @@ def give_back(transaction: Transaction) -> None:
         .where(CLAIMED, delivery.c.dispatcher == transaction.dispatcher)
         .values(state=int(DeliveryState.WAITING), dispatcher=None)
     )
+
+
+def keep_delays(transaction: Transaction, now: int) -> None:
+    """Rows written by a clock that was ahead of `now` are due as long after it as they were
+    after they were written. A walk over all that wait: for a clock that was set back."""
+    late = delivery.c.updated_at - now
+    transaction.connection.execute(
+        update(delivery)
+        .where(WAITING, late > 0)
+        .values(next_at=delivery.c.next_at - late, updated_at=now)
+    )

@@ -91,8 +91,17 @@ class DispatcherRole:
     def heartbeat(self) -> bool:
         self._check_fork()
         now = self._clock()
-        alive = self._process.write(lambda t: dispatchers.heartbeat(t, now))
+        alive = self._process.write(lambda t: self._heartbeat(t, now))
         return self._keep_if(alive)
+
+    def _heartbeat(self, transaction: Transaction, now: int) -> bool:
+        if transaction.alive and dispatchers.follow_clock(transaction, now):
+            transaction.after.append(self._forget_times)
+        return dispatchers.heartbeat(transaction, now)
+
+    def _forget_times(self) -> None:
+        """They are read again."""
+        self.groups = DueGroups()
 
     def end(self) -> None:
         with self._lock:

@@ -11,12 +11,17 @@
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "transport_curl.h"
 
 static CURLoption unknown;
+static curl_socket_callback watch;
+static void *watch_ctx;
 
 typedef CURLcode setter(CURL *, CURLoption, void *);
+typedef CURLMcode multi_setter(CURLM *, CURLMoption, void *);
 
 /* Takes the place of libcurl's own: what an option takes is one word on every machine
  * that this runs on. */
@@ -35,23 +40,36 @@ curl_easy_setopt(CURL *easy, CURLoption option, ...)
     return code;
 }
 
+/* Listens to what is to be told of sockets. */
+#undef curl_multi_setopt
+CURLMcode
+curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
+{
+    multi_setter *real;
+    va_list arguments;
+    *(void **)&real = dlsym(RTLD_NEXT, "curl_multi_setopt");
+    va_start(arguments, option);
+    void *value = va_arg(arguments, void *);
+    va_end(arguments);
+    if (option == CURLMOPT_SOCKETFUNCTION)
+        *(void **)&watch = value;
+    if (option == CURLMOPT_SOCKETDATA)
+        watch_ctx = value;
+    return real(multi, option, value);
+}
+
 static enum whs_status
-create(struct whs_error *err)
+create(struct whs_transport **transport, struct whs_error *err)
 {
     struct whs_buf ca = {0}, certificate = {0}, key = {0};
     struct whs_trust *trust;
-    struct whs_transport *transport;
     assert_int_equal(
         whs_tls_issue(WHS_SLICE("localhost"), 1, &ca, &certificate, &key, NULL),
         WHS_OK);
     assert_int_equal(whs_trust_create(NULL, NULL, whs_buf_slice(&ca), &trust, NULL),
                      WHS_OK);
     enum whs_status status =
-        whs_transport_curl_create(&whs_curl_config_default, trust, &transport, err);
-    if (status == WHS_OK)
-        transport->verbs->destroy(transport);
-    else
-        assert_null(transport);
+        whs_transport_curl_create(&whs_curl_config_default, trust, transport, err);
     whs_buf_fini(&ca);
     whs_buf_fini(&certificate);
     whs_buf_fini(&key);
@@ -61,10 +79,12 @@ create(struct whs_error *err)
 static void
 a_libcurl_without_netrc_files_will_do(void **state)
 {
+    struct whs_transport *transport;
     struct whs_error err = {0};
     (void)state;
     unknown = CURLOPT_NETRC;
-    assert_int_equal(create(&err), WHS_OK);
+    assert_int_equal(create(&transport, &err), WHS_OK);
+    transport->verbs->destroy(transport);
 }
 
 static void
@@ -74,11 +94,32 @@ any_other_option_that_is_unknown_is_told_at_once(void **state)
                                  CURLOPT_SSL_CTX_FUNCTION};
     (void)state;
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        struct whs_transport *transport;
         struct whs_error err = {0};
         unknown = needed[i];
-        assert_int_equal(create(&err), WHS_CONFIGURATION);
+        assert_int_equal(create(&transport, &err), WHS_CONFIGURATION);
+        assert_null(transport);
         assert_non_null(strstr(err.message, "lacks something that webhooksub needs"));
     }
+}
+
+/* From 8.20 on lookups share threads, and these a descriptor that is libcurl's own. */
+static void
+a_socket_of_no_transfer_is_watched_too(void **state)
+{
+    struct whs_transport *transport;
+    struct whs_error err = {0};
+    (void)state;
+    unknown = CURLOPT_LASTENTRY;
+    assert_int_equal(create(&transport, &err), WHS_OK);
+    CURL *none = curl_easy_init();
+    int fd = eventfd(1, EFD_NONBLOCK);
+    assert_int_equal(watch(none, fd, CURL_POLL_IN, watch_ctx, NULL), 0);
+    assert_null(transport->verbs->poll(transport, 0));
+    assert_int_equal(watch(none, fd, CURL_POLL_REMOVE, watch_ctx, NULL), 0);
+    close(fd);
+    curl_easy_cleanup(none);
+    transport->verbs->destroy(transport);
 }
 
 int
@@ -87,6 +128,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_libcurl_without_netrc_files_will_do),
         cmocka_unit_test(any_other_option_that_is_unknown_is_told_at_once),
+        cmocka_unit_test(a_socket_of_no_transfer_is_watched_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

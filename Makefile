@@ -60,6 +60,7 @@ powerloss: build ## cut the power after every write, and see what is lost (EVENT
 
 -include tests/prove/prove.mk
 -include tests/crash/crash.mk
+-include wheels/wheels.mk
 
 # --- C core and its tests (no Python) ---------------------------------------
 # SABOTAGE=name breaks one thing on purpose, to show that its test can fail.

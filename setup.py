@@ -15,6 +15,7 @@ from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 # What is missing, and the package that has it: Debian and Ubuntu, Fedora and RHEL, Alpine,
 # Arch, openSUSE, Homebrew.
@@ -152,10 +153,20 @@ def link_flags() -> list[str]:
     return shown
 
 
-refuse_missing()
-refuse_gnutls()
+class Build(build_ext):
+    """Looks for libraries when something is to be compiled: an sdist needs none."""
+
+    def run(self) -> None:
+        refuse_missing()
+        refuse_gnutls()
+        for extension in self.extensions:
+            extension.extra_compile_args += flags("--cflags")
+            extension.extra_link_args += flags("--libs")
+        super().run()
+
 
 setup(
+    cmdclass={"build_ext": Build},
     ext_modules=[
         Extension(
             "webhooksub._core",
@@ -163,8 +174,8 @@ setup(
             depends=[*glob("csrc/*/*.h"), "csrc/binding/exports.map"],
             include_dirs=["csrc/core", "csrc/binding"],
             define_macros=macros(),
-            extra_compile_args=[*compile_flags(), *flags("--cflags")],
-            extra_link_args=[*link_flags(), *flags("--libs")],
+            extra_compile_args=compile_flags(),
+            extra_link_args=link_flags(),
             py_limited_api=not free_threaded,
         )
     ],

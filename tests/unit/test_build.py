@@ -36,7 +36,7 @@ def commands(tmp_path: Path) -> Path:
 def refusal(commands: Path, **environment: str) -> str:
     """What setup.py ends with."""
     done = subprocess.run(
-        [sys.executable, str(SETUP), "--version"],
+        [sys.executable, str(SETUP), "--quiet", "build_ext", "--build-temp", str(commands)],
         cwd=SETUP.parent,
         env={"PATH": str(commands), "CC": "cc", **environment},
         capture_output=True,

@@ -1,0 +1,414 @@
+"""Runs the whole test suite from installed wheels, under every Python that can be had.
+
+``matrix.py [NAME...]`` runs all rows or those whose name holds one of the NAMEs, prints a table,
+and ends with 1 if anything failed. Each row is kept in the cache; ``--page`` writes them all into
+docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone.
+
+A row runs from / with a PATH that holds no compiler; the tests are a copy without the package,
+so that nothing but the installed wheel can be what they import. Rows of other systems run in
+roots that `roots.sh` makes, which needs root.
+"""
+
+import datetime
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+WHEELS = Path(__file__).resolve().parent
+ROOT = WHEELS.parent
+CACHE = Path(os.environ["WEBHOOKSUB_CACHE"])
+RESULTS = CACHE / "matrix"
+PAGE = ROOT / "docs" / "platforms.md"
+MARKS = ("<!-- written by wheels/matrix.py -->\n", "<!-- end -->\n")
+ROW_SECONDS = 3600
+FREE_THREADED = "python3.13t"
+COMPILERS = re.compile(r"(.*-)?(cc|c\+\+|c89.*|c99.*|gcc|g\+\+|clang|tcc|cpp|ld|as)(-[\d.]+)?")
+# What of the suite runs where the processor is only imitated: importing, signing, matching,
+# delivering over TLS.
+UNDER_QEMU = (
+    "unit/test_build.py",
+    "unit/test_catalogs.py",
+    "unit/test_ids.py",
+    "unit/test_receiver.py",
+    "unit/test_subscription.py",
+    "integration/test_dispatcher_delivering.py",
+    "isolated",
+)
+PROBE = """
+import json, platform, shutil, ssl, sys
+import webhooksub
+print(json.dumps({
+    "file": webhooksub.__file__,
+    "build": webhooksub.build_info(),
+    "python": platform.python_version(),
+    "machine": platform.machine(),
+    "libc": " ".join(platform.libc_ver()),
+    "ssl": ssl.OPENSSL_VERSION,
+    "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+    "compiler": shutil.which("cc") or shutil.which("gcc"),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One wheel under one Python."""
+
+    name: str
+    python: str
+    wheel: Path
+    root: Path | None = None
+    only: tuple[str, ...] = ()
+
+
+@dataclass
+class Result:
+    """What came of a row."""
+
+    name: str
+    wheel: str
+    probe: dict[str, Any] = field(default_factory=dict)
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    whole: bool = True
+    trouble: list[str] = field(default_factory=list)
+    day: str = ""
+    seconds: int = 0
+
+
+def say(text: str) -> None:
+    print(f"matrix: {text}", file=sys.stderr, flush=True)
+
+
+# --- Rows. ---
+
+
+def find_pythons() -> Iterator[tuple[str, str]]:
+    """(version, path) of each CPython >= 3.11 with a GIL on this machine, oldest first."""
+    folders = [Path(p) for p in os.environ["PATH"].split(":")]
+    folders = [f for f in folders if f.name != "shims"]
+    folders += sorted(Path.home().glob(".pyenv/versions/*/bin"))
+    asked = "import platform, sys, sysconfig; print(platform.python_implementation(), "
+    asked += "platform.python_version(), sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    found: dict[str, str] = {}
+    for path in (f / f"python3.{n}" for f in folders for n in range(11, 16)):
+        if path.exists():
+            done = subprocess.run([path, "-c", asked], capture_output=True, text=True)
+            words = done.stdout.split()
+            if words[:1] == ["CPython"] and words[2] == "0":
+                found.setdefault(words[1], str(path))
+    return iter(sorted(found.items(), key=lambda item: tuple(map(int, item[0].split(".")))))
+
+
+def newest(pattern: str) -> Path:
+    found = sorted((ROOT / "dist").glob(pattern), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise SystemExit(f"matrix: no dist/{pattern}: run `make wheels` first")
+    return found[-1]
+
+
+def make_root(name: str) -> Path | None:
+    """None with the reason said: a row that cannot be had is not a row that passed."""
+    done = subprocess.run([WHEELS / "roots.sh", name], stdout=subprocess.PIPE, text=True)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def find_rows(names: list[str], *, local: bool) -> Iterator[Row | str]:
+    """Each row, or the name of one that cannot be had."""
+
+    def wanted(name: str) -> bool:
+        return not names or any(part in name for part in names)
+
+    x86 = newest("*-abi3-manylinux_*_x86_64.whl")
+    for version, python in find_pythons():
+        if wanted(name := f"this machine, {version}"):
+            yield Row(name, python, x86)
+    if local:
+        return
+    for suite in ("bookworm", "trixie", "sid"):
+        if wanted(name := f"Debian {suite}"):
+            root = make_root(suite)
+            yield Row(name, "/usr/bin/python3", x86, root) if root else name
+    if wanted(name := f"this machine, {FREE_THREADED}"):
+        made = make_root(FREE_THREADED)
+        wheel = newest("*-cp313-cp313t-manylinux_*_x86_64.whl")
+        yield Row(name, str(made / "bin" / FREE_THREADED), wheel) if made else name
+    if wanted(name := "Debian trixie, aarch64 under qemu"):
+        root = make_root("trixie-aarch64")
+        wheel = newest("*-abi3-manylinux_*_aarch64.whl")
+        yield Row(name, "/usr/bin/python3", wheel, root, UNDER_QEMU) if root else name
+
+
+# --- One row. ---
+
+
+class Place:
+    """A folder with everything that a row needs, and a way to run things there."""
+
+    def __init__(self, row: Row, folder: Path) -> None:
+        self.row, self.folder = row, folder
+        self.python = folder / "venv" / "bin" / "python"
+        self.log = (RESULTS / f"{slug(row.name)}.log").open("w")
+        self.until = time.monotonic() + ROW_SECONDS
+        copy_suite(folder / "suite")
+        (folder / "home").mkdir()
+        link_commands(folder / "bin")
+        shutil.copy(preload(row), folder / "resolver.so")
+        shutil.copy(row.wheel, folder)
+        authorities = os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+        shutil.copy(authorities, folder / "authorities.pem")
+
+    def environment(self) -> dict[str, str]:
+        commands = "/usr/bin:/bin:/usr/sbin:/sbin" if self.row.root else f"{self.folder}/bin"
+        return {
+            "PATH": f"{self.folder}/venv/bin:{commands}",
+            "HOME": f"{self.folder}/home",
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "WEBHOOKSUB_TEST_RESOLVER": f"{self.folder}/resolver.so",
+        }
+
+    def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+        """From /, in the root if there is one. What it prints goes to the log as well."""
+        enter: list[str | Path] = []
+        if self.row.root:
+            enter = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+            enter += [WHEELS / "enter.sh", self.row.root, self.folder]
+            more = {"PATH": os.environ["PATH"], **more}
+            inside = [f"{k}={v}" for k, v in (self.environment() | more).items() if k != "PATH"]
+            enter += ["/usr/bin/env", "-i", f"PATH={self.environment()['PATH']}", *inside]
+        done = subprocess.run(
+            [*enter, *command],
+            cwd="/",
+            env=dict(os.environ) if enter else self.environment() | more,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=max(1, self.until - time.monotonic()),
+        )
+        self.log.write(f"$ {' '.join(map(str, command))}\n{done.stdout}\n")
+        self.log.flush()
+        return done
+
+
+def slug(name: str) -> str:
+    return re.sub(r"[^\w.]+", "-", name)
+
+
+def copy_suite(target: Path) -> None:
+    """What git has but the package itself."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in listed.split("\0"):
+        if name and not name.startswith("webhooksub/") and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+
+
+def link_commands(folder: Path) -> None:
+    """Everything of this machine but compilers and Pythons."""
+    folder.mkdir()
+    for where in ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"):
+        for path in Path(where).glob("*"):
+            spoils = COMPILERS.fullmatch(path.name) or path.name.startswith(("python", "pip"))
+            if not spoils and not (folder / path.name).exists():
+                (folder / path.name).symlink_to(path)
+
+
+def preload(row: Row) -> Path:
+    """The name server that hostile tests preload, compiled where there is a compiler."""
+    target = "aarch64" if row.wheel.name.endswith("aarch64.whl") else "x86_64"
+    library = RESULTS / f"resolver-{target}.so"
+    source = ROOT / "tests" / "hostile" / "resolver.c"
+    script = f'. "{WHEELS}/common.sh"; choose_target {target}; '
+    script += f'$CC -D_GNU_SOURCE -shared -fPIC -o "{library}" "{source}" -ldl'
+    subprocess.run(["bash", "-c", script], check=True)
+    return library
+
+
+def install(place: Place) -> str | None:
+    """The first thing that failed; nothing is compiled."""
+    made = place.run(place.row.python, "-m", "venv", place.folder / "venv")
+    if made.returncode != 0:
+        return "no venv"
+    pip = (place.python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+    wheel = place.folder / place.row.wheel.name
+    for extras in ("dev", "test,cli"):
+        named = f"webhooksub[{extras}] @ file://{wheel}"
+        done = place.run(
+            *(*pip, "install", "--only-binary", ":all:", "--prefer-binary", named),
+            PIP_CERT=f"{place.folder}/authorities.pem",
+        )
+        if done.returncode == 0:
+            return None if place.run(*pip, "check").returncode == 0 else "pip check"
+    return "pip install"
+
+
+def count(report: Path, result: Result) -> None:
+    suite = ElementTree.parse(report).getroot()
+    for case in suite.iter("testcase"):
+        kinds = {child.tag for child in case}
+        bad = bool(kinds & {"failure", "error"})
+        result.failed += bad
+        result.skipped += not bad and "skipped" in kinds
+        result.passed += not bad and "skipped" not in kinds
+
+
+def run_tests(place: Place, result: Result) -> None:
+    suite = place.folder / "suite"
+    pytest = [
+        place.python,
+        "-P",
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--rootdir",
+        suite,
+    ]
+    pytest += ["-c", suite / "pyproject.toml", "--timeout", "600" if place.row.only else "300"]
+    paths = [suite / "tests" / name for name in place.row.only] or [suite / "tests"]
+    prove = ["--ignore", suite / "tests" / "prove"]
+    passes: list[list[str | Path]] = [
+        ["-n", "2", "-m", "not serial", *paths, *prove],
+        ["-m", "serial", *paths, *prove],
+    ]
+    if not place.row.only:
+        passes.append([suite / "tests" / "prove"])
+    for number, arguments in enumerate(passes):
+        report = place.folder / f"report-{number}.xml"
+        done = place.run(*pytest, f"--junitxml={report}", *arguments)
+        if report.exists():
+            count(report, result)
+        # 1 is counted above, 5 is "none of these".
+        if done.returncode not in (0, 1, 5):
+            result.trouble.append(f"pytest ended with {done.returncode}")
+
+
+def look(place: Place, result: Result) -> None:
+    """Is it the wheel that is imported, and does it deliver?"""
+    done = place.run(place.python, "-P", "-c", PROBE)
+    if done.returncode != 0:
+        result.trouble.append("import")
+        return
+    probe = result.probe = json.loads(done.stdout)
+    say(f"{place.row.name}: {probe['file']} {probe['build']}")
+    if not Path(probe["file"]).is_relative_to(place.folder / "venv"):
+        result.trouble.append(f"imported {probe['file']}")
+    if probe["build"]["libraries"] != "bundled":
+        result.trouble.append("libraries are not bundled")
+    if probe["compiler"]:
+        result.trouble.append(f"there is a compiler: {probe['compiler']}")
+    if "cp313t" in result.wheel and probe["gil"]:
+        result.trouble.append("the GIL came back")
+    if place.run(place.folder / "venv/bin/webhooksub", "demo", "--json").returncode != 0:
+        result.trouble.append("demo")
+
+
+def run_row(row: Row) -> Result:
+    began = time.monotonic()
+    result = Result(row.name, row.wheel.name, whole=not row.only)
+    result.day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    with tempfile.TemporaryDirectory(prefix="matrix-", dir=CACHE) as folder:
+        place = Place(row, Path(folder))
+        try:
+            failed = install(place)
+            if failed:
+                result.trouble.append(failed)
+            else:
+                look(place, result)
+                run_tests(place, result)
+        except subprocess.TimeoutExpired:
+            result.trouble.append("out of time")
+        place.log.close()
+    result.seconds = round(time.monotonic() - began)
+    (RESULTS / f"{slug(row.name)}.json").write_text(json.dumps(vars(result), indent=2) + "\n")
+    return result
+
+
+# --- What is shown. ---
+
+COLUMNS = (
+    "Wheel",
+    "Where",
+    "Python",
+    "C library",
+    "OpenSSL there",
+    "Passed",
+    "Skipped",
+    "Failed",
+    "Day",
+)
+
+
+def cells(result: Result) -> list[str]:
+    tag = "-".join(result.wheel.removesuffix(".whl").split("-")[2:])
+    numbers = [f"{n:,}" for n in (result.passed, result.skipped, result.failed)]
+    numbers[0] += "" if result.whole else " (a part)"
+    numbers[2] += "".join(f", {trouble}" for trouble in result.trouble)
+    probe = result.probe
+    facts = [str(probe.get(key, "-")) for key in ("python", "libc", "ssl")]
+    facts[2] = " ".join(facts[2].split()[:2])
+    if probe.get("gil") is False:
+        facts[0] += ", no GIL"
+    return [f"`{tag}`", result.name.partition(", 3.")[0], *facts, *numbers, result.day]
+
+
+def table(results: list[Result]) -> str:
+    rows = [list(COLUMNS), ["-" * len(name) for name in COLUMNS], *map(cells, results)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def read_results() -> list[Result]:
+    found = [Result(**json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))]
+    return sorted(found, key=lambda r: (r.wheel, r.name))
+
+
+def write_page() -> None:
+    before, _, rest = PAGE.read_text().partition(MARKS[0])
+    results = read_results()
+    built = next(r.probe["build"] for r in results if r.probe)
+    inside = f"{built['curl'].replace('/', ' ')}, cJSON {built['cjson']}"
+    text = f"In these wheels: {inside}.\n\n{table(results)}"
+    PAGE.write_text(before + MARKS[0] + "\n" + text + "\n" + MARKS[1] + rest.partition(MARKS[1])[2])
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    RESULTS.mkdir(exist_ok=True)
+    if arguments == ["--page"]:
+        write_page()
+        return
+    results = []
+    for row in find_rows([a for a in arguments if a[:2] != "--"], local="--local" in arguments):
+        if isinstance(row, str):
+            results.append(Result(row, "", trouble=["cannot be had"]))
+            continue
+        say(row.name)
+        results.append(run_row(row))
+        say(table(results[-1:]).splitlines()[-1])
+    print(table(results))
+    raise SystemExit(1 if any(r.failed or r.trouble for r in results) or not results else 0)
+
+
+if __name__ == "__main__":
+    main()

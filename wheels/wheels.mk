@@ -1,0 +1,32 @@
+# --- Wheels (wheels/README.md) ------------------------------------------------
+# Where what was built is kept, by the hash of what it was built from.
+export WEBHOOKSUB_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/webhooksub
+WHEEL_TOOLS = $(WEBHOOKSUB_CACHE)/tools-$(shell cd wheels && sha256sum requirements.txt | sha256sum | cut -c 1-16)/bin
+# ARCHES="x86_64" builds for one machine alone; x86_64-musl is for Alpine.
+ARCHES ?= x86_64 aarch64
+FREE_THREADED ?= python3.13t
+
+.PHONY: wheels wheel-matrix sdist wheel-check reproducible
+wheels: ## dist/: the sdist and a wheel for each of ARCHES, checked
+	@rm -rf dist
+	@$(MAKE) --no-print-directory sdist
+	@for arch in $(ARCHES); do PYTHON='$(PYTHON)' wheels/wheel.sh $$arch || exit 1; done
+	@if [ '$(FREE_THREADED)' ]; then \
+	    made=$$(wheels/roots.sh $(FREE_THREADED)) && \
+	    PYTHON=$$made/bin/$(FREE_THREADED) wheels/wheel.sh x86_64 || exit 1; fi
+	@$(MAKE) --no-print-directory wheel-check
+
+sdist: ## dist/: the source, without anything built
+	@PYTHON='$(PYTHON)' wheels/sdist.sh
+
+wheel-check: ## the gate that what is in dist/ must pass
+	@$(WHEEL_TOOLS)/python wheels/check.py dist/*.whl
+	@$(WHEEL_TOOLS)/twine check --strict dist/*
+
+reproducible: ## build the x86-64 wheel twice and compare
+	@PYTHON='$(PYTHON)' wheels/reproducible.sh
+
+# ROWS="sid trixie" runs these alone, ROWS=--local this machine's own Pythons.
+wheel-matrix: ## the whole suite from the wheels in dist/, under every Python that can be had
+	@$(WHEEL_TOOLS)/python wheels/matrix.py $(ROWS)
+	@$(WHEEL_TOOLS)/python wheels/matrix.py --page

@@ -404,6 +404,18 @@ Engine_take_reports(PyObject *self, PyObject *args, PyObject *kwargs)
     return reports_object_new(state, object_of(self), reports);
 }
 
+/* Of two threads that answer the same reports one gets them. */
+static struct whs_report *
+detach_chain(struct reports_object *reports)
+{
+    LOCK_REPORTS(reports);
+    struct whs_report *chain = reports->reports;
+    reports->reports = NULL;
+    reports->count = 0;
+    UNLOCK_REPORTS(reports);
+    return chain;
+}
+
 /* The chain, which is the caller's from now on; NULL with an exception set. */
 static struct whs_report *
 take_chain(PyObject *self, PyObject *object)
@@ -411,19 +423,16 @@ take_chain(PyObject *self, PyObject *object)
     struct state *state = state_of(self);
     if (!check_type(object, state->reports_type, "Reports"))
         return NULL;
-    struct reports_object *reports = (struct reports_object *)object;
-    if (reports->engine != object_of(self) || !reports->reports) {
-        PyErr_SetString(PyExc_ValueError,
-                        "these reports are another engine's, or were answered before");
-        return NULL;
-    }
     if (whs_engine_forked(engine_of(self))) {
         raise_status(state, WHS_FORKED, NULL, NULL);
         return NULL;
     }
-    struct whs_report *chain = reports->reports;
-    reports->reports = NULL;
-    reports->count = 0;
+    struct reports_object *reports = (struct reports_object *)object;
+    struct whs_report *chain =
+        reports->engine == object_of(self) ? detach_chain(reports) : NULL;
+    if (!chain)
+        PyErr_SetString(PyExc_ValueError,
+                        "these reports are another engine's, or were answered before");
     return chain;
 }
 

@@ -50,7 +50,10 @@ Reports_dealloc(PyObject *object)
 static Py_ssize_t
 Reports_length(PyObject *self)
 {
-    return ((struct reports_object *)self)->count;
+    LOCK_REPORTS(self);
+    Py_ssize_t count = ((struct reports_object *)self)->count;
+    UNLOCK_REPORTS(self);
+    return count;
 }
 
 /* Steals `row`; false when it is NULL or cannot be added. */
@@ -180,10 +183,23 @@ outcome_of(const struct whs_report *report, const struct whs_reported *reported)
     return outcome;
 }
 
+static bool
+fill_rows(struct rows_object *rows, const struct reports_object *self,
+          bool waiting_only)
+{
+    rows->outcomes = whs_calloc((size_t)self->count + 1, sizeof(struct outcome));
+    if (!rows->outcomes)
+        return false;
+    for (const struct whs_report *r = self->reports; r; r = r->next)
+        for (size_t i = 0; i < r->count; i++)
+            if (!waiting_only || r->deliveries[i].state == WHS_DELIVERY_WAITING)
+                rows->outcomes[rows->count++] = outcome_of(r, &r->deliveries[i]);
+    return true;
+}
+
 static PyObject *
 rows_of(PyObject *object, PyObject *now, bool waiting_only)
 {
-    const struct reports_object *self = (struct reports_object *)object;
     PyTypeObject *type = (PyTypeObject *)state_of(object)->rows_type;
     long long now_ms = PyLong_AsLongLong(now);
     if (PyErr_Occurred())
@@ -193,16 +209,13 @@ rows_of(PyObject *object, PyObject *now, bool waiting_only)
     if (!rows)
         return NULL;
     rows->now_ms = now_ms;
-    rows->outcomes = whs_calloc((size_t)self->count + 1, sizeof(struct outcome));
-    if (!rows->outcomes) {
-        Py_DECREF((PyObject *)rows);
-        return PyErr_NoMemory();
-    }
-    for (const struct whs_report *r = self->reports; r; r = r->next)
-        for (size_t i = 0; i < r->count; i++)
-            if (!waiting_only || r->deliveries[i].state == WHS_DELIVERY_WAITING)
-                rows->outcomes[rows->count++] = outcome_of(r, &r->deliveries[i]);
-    return (PyObject *)rows;
+    LOCK_REPORTS(object);
+    bool filled = fill_rows(rows, (struct reports_object *)object, waiting_only);
+    UNLOCK_REPORTS(object);
+    if (filled)
+        return (PyObject *)rows;
+    Py_DECREF((PyObject *)rows);
+    return PyErr_NoMemory();
 }
 
 /* --- Reports. --- */
@@ -240,11 +253,13 @@ Reports_attempts(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
     PyObject *rows = PyList_New(0);
+    LOCK_REPORTS(self);
     for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
         for (size_t i = 0; rows && i < r->count; i++)
             if (whs_report_is_attempt(r, &r->deliveries[i]) &&
                 !append_row(rows, attempt_row(r, &r->deliveries[i])))
                 Py_CLEAR(rows);
+    UNLOCK_REPORTS(self);
     return rows;
 }
 
@@ -253,6 +268,7 @@ Reports_done(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
     PyObject *rows = PyList_New(0);
+    LOCK_REPORTS(self);
     for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
         for (size_t i = 0; rows && i < r->count; i++) {
             const struct whs_reported *reported = &r->deliveries[i];
@@ -260,6 +276,7 @@ Reports_done(PyObject *self, PyObject *ignored)
                 !append_row(rows, Py_BuildValue("(L)", (long long)reported->event_seq)))
                 Py_CLEAR(rows);
         }
+    UNLOCK_REPORTS(self);
     return rows;
 }
 
@@ -293,6 +310,7 @@ Reports_subscriptions(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
     PyObject *rows = PyList_New(0);
+    LOCK_REPORTS(self);
     for (const struct whs_report *r = reports_of(self); rows && r; r = r->next) {
         const char *word = change_word(r);
         if (word && r->count > 0 &&
@@ -301,6 +319,7 @@ Reports_subscriptions(PyObject *self, PyObject *ignored)
                                   word, (int)r->outcome)))
             Py_CLEAR(rows);
     }
+    UNLOCK_REPORTS(self);
     return rows;
 }
 

@@ -35,7 +35,20 @@ struct reports_object {
         *engine;                /* referenced: its slots come back to it */
     struct whs_report *reports; /* owned; NULL once settled or returned */
     Py_ssize_t count;
+#ifdef Py_GIL_DISABLED
+    PyMutex mutex; /* of the two above */
+#endif
 };
+
+/* Around every look at what reports hold: elsewhere the GIL does it. */
+#ifdef Py_GIL_DISABLED
+#define LOCK_REPORTS(object) PyMutex_Lock(&((struct reports_object *)(object))->mutex)
+#define UNLOCK_REPORTS(object)                                                         \
+    PyMutex_Unlock(&((struct reports_object *)(object))->mutex)
+#else
+#define LOCK_REPORTS(object) ((void)(object))
+#define UNLOCK_REPORTS(object) ((void)(object))
+#endif
 
 /* False with TypeError set. */
 bool check_type(PyObject *object, PyObject *type, const char *name);

@@ -15,8 +15,8 @@ if [ -n "${WEBHOOKSUB_FRESH:-}" ] || [ -z "$(find "$SOURCES" -mtime -7 2>/dev/nu
         [ -e "$SOURCES" ] || stop "no sources"
 fi
 
-key=$(hash_of deps.sh common.sh sources.py requirements.txt "$SOURCES")
-PREFIX=$CACHE/deps-$1-$key
+key=$(hash_of deps.sh sources.py requirements.txt "$SOURCES")-$MACHINE-$LIBC
+PREFIX=$CACHE/deps-$(echo "$key" | sha256sum | cut -c 1-16)-$1
 if [ -e "$PREFIX/components.json" ]; then
     echo "$PREFIX"
     exit
@@ -136,6 +136,7 @@ END
         -DCURL_CA_FALLBACK=OFF -DCURL_DISABLE_OPENSSL_AUTO_LOAD_CONFIG=ON "${options[@]}"
     quietly curl make -C build -j"$JOBS"
     quietly curl make -C build install DESTDIR="$WORK/stage"
+    sed -i "s| -L$WORK[^ ]*||" "$STAGE/lib/pkgconfig/libcurl.pc"
 }
 
 TARGET=$1
@@ -147,5 +148,5 @@ cp "$SOURCES" "$STAGE/components.json"
 rm -rf "$PREFIX"
 mv "$STAGE" "$PREFIX"
 # Ones that newer scripts or sources have replaced.
-find "$CACHE" -maxdepth 1 -name "deps-$1-????????????????" ! -path "$PREFIX" -exec rm -rf {} +
+find "$CACHE" -maxdepth 1 -name "deps-????????????????-$1" ! -path "$PREFIX" -exec rm -rf {} +
 echo "$PREFIX"

@@ -43,7 +43,7 @@ class GivenReports:
     ended: list[tuple[int]] = field(default_factory=list)
     changed: list[tuple[int, str, int]] = field(default_factory=list)
     news: list[tuple[int, int | None]] = field(default_factory=list)
-    waited: list[tuple[int, int]] = field(default_factory=list)
+    waited: list[tuple[int, int, bool]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,7 +63,7 @@ class GivenReports:
     def subscriptions(self) -> list[tuple[int, str, int]]:
         return list(self.changed)
 
-    def claimed(self) -> list[tuple[int, int]]:
+    def claimed(self) -> list[tuple[int, int, bool]]:
         return list(self.waited)
 
     def origins(self) -> list[tuple[int, int | None]]:

@@ -219,8 +219,8 @@ class Reports:
         outcome, address | None, snippet | None)"""
     def done(self) -> list[tuple[int]]:
         """(event_seq,) of each event whose last match is in these reports."""
-    def claimed(self) -> list[tuple[int, int]]:
-        """(event_seq, subscription_seq) of those that were waiting rows."""
+    def claimed(self) -> list[tuple[int, int, bool]]:
+        """(event_seq, subscription_seq, spilled) of those that were waiting rows."""
     def subscriptions(self) -> list[tuple[int, str, int]]:
         """(subscription_seq, "failing" | "recovered" | "disabled", outcome code), in order."""
     def origins(self) -> list[tuple[int, int | None]]:

@@ -289,8 +289,10 @@ Reports_claimed(PyObject *self, PyObject *ignored)
         for (size_t i = 0; rows && i < r->count; i++) {
             const struct whs_reported *reported = &r->deliveries[i];
             if (reported->claimed_row &&
-                !append_row(rows, Py_BuildValue("(LL)", (long long)reported->event_seq,
-                                                (long long)reported->subscription_seq)))
+                !append_row(rows, Py_BuildValue("(LLN)", (long long)reported->event_seq,
+                                                (long long)reported->subscription_seq,
+                                                PyBool_FromLong(r->outcome ==
+                                                                WHS_OUTCOME_SPILLED))))
                 Py_CLEAR(rows);
         }
     return rows;
@@ -349,9 +351,8 @@ static PyMethodDef methods[] = {
     {"done", Reports_done, METH_NOARGS,
      "done($self, /)\n--\n\n(event_seq,) of each event whose last match is in here."},
     {"claimed", Reports_claimed, METH_NOARGS,
-     "claimed($self, /)\n--\n\n(event_seq, subscription_seq) of those that were "
-     "waiting "
-     "rows."},
+     "claimed($self, /)\n--\n\n(event_seq, subscription_seq, spilled) of those that "
+     "were waiting rows."},
     {"subscriptions", Reports_subscriptions, METH_NOARGS,
      "subscriptions($self, /)\n--\n\n"
      "(subscription_seq, 'failing' | 'recovered' | 'disabled', outcome), in order."},

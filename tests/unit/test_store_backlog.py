@@ -66,7 +66,7 @@ def test_a_delivery_that_has_waited_keeps_its_place(kit: Any, url: str) -> None:
     [(claimed, _, _)] = store.claim_due(9, 9)
     store.settle(kit.spilled([(e, sub) for e in events[1:]]))
     reports = kit.failed(claimed[0], sub)
-    reports.waited = [(claimed[0], sub.seq)]
+    reports.waited = [(claimed[0], sub.seq, False)]
     store.settle(reports)
     [row] = store.deliveries(event=claimed[0])
     assert row.state == DeliveryState.WAITING

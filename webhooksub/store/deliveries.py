@@ -7,7 +7,7 @@ declared dead settles nothing: whoever took over delivers again.
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -19,6 +19,7 @@ from .groups import DueGroups
 from .holds import Key
 from .hot import INSERT_ATTEMPTS, UPSERT_DELIVERIES, delete_outbox
 from .schema import WAITING, delivery
+from .shares import Returned
 from .transaction import Transaction
 
 log = logging.getLogger("webhooksub")
@@ -49,7 +50,7 @@ class Backlog:
         transaction: Transaction,
         rows: list[Row],
         waiting: Sequence[Row],
-        claimed: Callable[[], Iterable[Key]],
+        claimed: Iterable[Returned],
     ) -> list[Row]:
         """The rows, with those past the limit dead instead of waiting. Those `claimed` have
         waited before: they have their place."""
@@ -64,7 +65,7 @@ class Backlog:
             self._count(transaction)
         assert self._counts is not None
         free = {s: max(0, self.most - self._counts[s]) for s in added}
-        bounded = _bounded(rows, free, set(claimed()))
+        bounded = _bounded(rows, free, {(event, sub) for event, sub, _ in claimed})
         refused = Counter([row[_SUBSCRIPTION] for row in bounded if row[_OUTCOME] == _BACKLOG_FULL])
         self._counts.update(added - refused)
         if refused:
@@ -127,12 +128,12 @@ def settle(
     cursor = transaction.cursor
     if reports is not None:
         tried, waiting = list(reports.deliveries(now)), reports.waiting(now)
-        rows, news = tried, reports.origins()
+        rows, news, claimed = tried, reports.origins(), reports.claimed()
         if waiting:
             rows = _readdress(transaction, groups, rows, waiting, news)
-            rows = backlog.bound(transaction, rows, waiting, reports.claimed)
+            rows = backlog.bound(transaction, rows, waiting, claimed)
             transaction.after.append(lambda: _note(groups, rows))
-        transaction.after.append(lambda: groups.learn(tried, news, now))
+        transaction.after.append(lambda: groups.learn(tried, news, claimed, now))
         UPSERT_DELIVERIES.run(cursor, rows)
         INSERT_ATTEMPTS.run(cursor, reports.attempts())
         delete_outbox(cursor, reports.done())

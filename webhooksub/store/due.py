@@ -2,11 +2,13 @@
 
 Waiting rows are claimed so many of each *group*, never the oldest of all: a million rows
 of one dead origin must not stand before another's. A group is an origin's seq. Rows of a
-subscription that may not deliver now (paused, disabled) are moved out of their origin's
-way into a group of their own, minus the subscription's seq, and are claimed from there
-when it may again. Of a held origin (see holds.py) one row is claimed and no more.
+subscription that may not deliver now (paused, disabled), or that has its share of what is
+claimed (see shares.py), are moved out of their origin's way into a group of their own, minus
+the subscription's seq, and are claimed from there when it may again. Of a held origin (see
+holds.py) one row is claimed and no more.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +96,7 @@ class _Claim:
     now: int
     bytes_left: int = _BYTES
     rows: list[Any] = field(default_factory=list)
+    taken: Counter[int] = field(default_factory=Counter)  # by subscription
     probed: set[int] = field(default_factory=set)  # held origins of which one is claimed
 
     def take_from(self, group: int, most: int) -> None:
@@ -101,6 +104,8 @@ class _Claim:
         connection, first, cleared = self.transaction.connection, len(self.rows), False
         origin = self._origin_of(group)
         most = self.groups.most(origin, most, self.now)
+        if group < 0:
+            most = min(most, self._left(-group))
         if most == 0 or origin in self.probed:
             until = self.groups.held_until(origin)
             if until == NEVER or until <= self.now:
@@ -146,12 +151,15 @@ class _Claim:
                 ended.append((row, DeliveryState.CANCELLED, Outcome.CANCELLED))
             elif row.expires_at <= self.now:
                 ended.append((row, DeliveryState.EXPIRED, Outcome.EXPIRED))
-            elif row.status != SubscriptionStatus.ACTIVE:
+            elif row.status != SubscriptionStatus.ACTIVE or (
+                group > 0 and self._left(row.subscription_seq) == 0
+            ):
                 parked.append(row)
             elif len(claimed) < want and (
                 row.bytes <= self.bytes_left or not (self.rows or claimed)
             ):
                 self.bytes_left -= row.bytes
+                self.taken[row.subscription_seq] += 1
                 claimed.append(row)
         self._claim(claimed)
         self._end(ended)
@@ -159,8 +167,13 @@ class _Claim:
             self._park(parked)
         return bool(ended or (parked and group > 0))
 
+    def _left(self, subscription_seq: int) -> int:
+        return self.groups.left(subscription_seq) - self.taken[subscription_seq]
+
     def _claim(self, rows: Sequence[Any]) -> None:
         self.rows += rows
+        took = Counter([row.subscription_seq for row in rows])
+        self.transaction.after.append(lambda: self.groups.took(took))
         dispatcher = self.transaction.dispatcher
         self._run(
             _claim,
@@ -185,7 +198,8 @@ class _Claim:
             ],
         )
         for row in rows:
-            self.groups.note(-row.subscription_seq, row.expires_at)
+            active = row.status == SubscriptionStatus.ACTIVE
+            self.groups.note(-row.subscription_seq, self.now if active else row.expires_at)
 
     def _end(self, ended: Sequence[tuple[Any, DeliveryState, Outcome]]) -> None:
         self._run(

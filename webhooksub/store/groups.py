@@ -3,12 +3,13 @@
 Kept in memory, so that asking costs nothing while nothing is due. The times are exact or
 too early, never too late: whoever makes a row wait notes it here, or adds one to the
 store's `replay_rev` when it is another process. A group whose origin is held is due when
-the hold ends.
+the hold ends; a subscription's own group when something of its share is left.
 """
 
 import heapq
 import threading
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, Connection, func, select
@@ -16,6 +17,7 @@ from sqlalchemy import CTE, ColumnElement, Connection, func, select
 from . import counters
 from .holds import NEVER, Holds, Key
 from .schema import WAITING, delivery, waiting_in
+from .shares import Returned, Shares
 from .sqlite import Peek
 from .transaction import Transaction
 
@@ -28,6 +30,7 @@ class DueGroups:
         self._heap: list[tuple[int, int]] = []
         self._earliest: dict[int, int] = {}
         self._holds = Holds()
+        self._shares = Shares()
         self._revision: int | None = None
         self._replay_rev: int | None = None
 
@@ -67,6 +70,7 @@ class DueGroups:
         with self._lock:
             if at is None:
                 self._earliest.pop(group, None)
+                self._shares.forget(-group)
             else:
                 self._set(group, at)
 
@@ -87,7 +91,7 @@ class DueGroups:
             at = self._first()
             return None if at == NEVER else at
 
-    # --- holds -----------------------------------------------------------------------
+    # --- holds and shares -----------------------------------------------------------------------
 
     def held(self, origins: Iterable[int]) -> set[int]:
         """Those of them that are held."""
@@ -104,35 +108,58 @@ class DueGroups:
         with self._lock:
             return self._holds.most(origin, most, now)
 
+    def left(self, subscription: int) -> int:
+        """See :meth:`Shares.left`."""
+        with self._lock:
+            return self._shares.left(subscription)
+
+    def took(self, counts: Mapping[int, int]) -> None:
+        """See :meth:`Shares.took`; :meth:`correct` is due for the groups they came from."""
+        with self._lock:
+            self._shares.took(counts)
+
     def probe(self, origin: int, key: Key) -> None:
         """See :meth:`Holds.probe`; :meth:`correct` is due for its group."""
         with self._lock:
             self._holds.probe(origin, key)
 
     def learn(
-        self, rows: Sequence[Sequence[Any]], news: Sequence[tuple[int, int | None]], now: int
+        self,
+        rows: Sequence[Sequence[Any]],
+        news: Sequence[tuple[int, int | None]],
+        claimed: Sequence[Returned],
+        now: int,
     ) -> None:
-        """See :meth:`Holds.learn`. After the rows that wait are noted."""
+        """See :meth:`Holds.learn` and :meth:`Shares.learn`. After the rows that wait are
+        noted."""
         with self._lock:
             self._look_again(self._holds.learn(rows, news, now), now)
+            self._look_again([-sub for sub in self._shares.learn(claimed)], now)
 
-    def released(self, keys: Iterable[Key], now: int) -> None:
-        """See :meth:`Holds.released`."""
+    def released(self, keys: Sequence[Key], now: int) -> None:
+        """These were claimed and given back."""
         with self._lock:
             self._look_again(self._holds.released(keys, now), now)
+            subs = self._shares.back(Counter([sub for _, sub in keys]))
+            self._look_again([-sub for sub in subs], now)
 
-    def _look_again(self, origins: Iterable[int], now: int) -> None:
-        for origin in origins:
-            if origin in self._earliest:
-                self._set(origin, now)
+    def _look_again(self, groups: Iterable[int], now: int) -> None:
+        for group in groups:
+            if group in self._earliest:
+                self._set(group, now)
 
     # --- inside ----------------------------------------------------------------------
 
     def _set(self, group: int, at: int) -> None:
-        at = max(at, self._holds.until(group))
+        at = max(at, self._not_before(group))
         if self._earliest.get(group) != at:
             self._earliest[group] = at
             heapq.heappush(self._heap, (at, group))
+
+    def _not_before(self, group: int) -> int:
+        if group >= 0:
+            return self._holds.until(group)
+        return 0 if self._shares.left(-group) else NEVER
 
     def _first(self) -> int | None:
         """Drops what was corrected since it was pushed."""

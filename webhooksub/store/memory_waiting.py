@@ -1,14 +1,15 @@
 """Deliveries that wait, in memory: by origin, so that one origin never stands before others."""
 
 import heapq
-from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import SubscriptionRecord
 from .deliveries import dead_of_backlog
 from .holds import NEVER, Holds, Key
+from .shares import Shares
 
 Row = tuple[Any, ...]  # as Reports.deliveries gives it
 
@@ -30,15 +31,17 @@ class Waiting:
         self._of_event: Counter[int] = Counter()
         self._heaps: dict[int, list[tuple[int, Key]]] = {}
         self._parked: dict[int, list[Key]] = {}  # by subscription: it may not deliver now
-        self._holds = Holds()
+        self._full: dict[int, deque[Key]] = {}  # likewise: it has its share
+        self._holds, self._shares = Holds(), Shares()
 
     def holds(self, event_seq: int) -> bool:
         """Something of this event is not over."""
         return event_seq in self._of_event
 
     def begin(self) -> None:
-        """A dispatcher with a new engine: no origin is held yet."""
-        self._holds = Holds()
+        """A dispatcher with a new engine: no origin is held yet, nothing is claimed."""
+        self._holds, self._shares = Holds(), Shares()
+        self._let_go(list(self._full))
 
     def settle(
         self,
@@ -52,15 +55,28 @@ class Waiting:
         because as many as may wait do."""
         self._holds.learn(rows, news, now)
         over: list[int] = []
-        claimed: set[Key] = set()
+        claimed: dict[Key, bool] = {}  # spilled?
         if self.rows:
             mine = self._of_event
             for row in [row for row in rows if row[0] in mine]:
                 if self.rows.pop(row[:2], None) is not None:
-                    claimed.add(row[:2])
+                    claimed[row[:2]] = row[_OUTCOME] == Outcome.SPILLED
                     over += self._dropped(row[:2])
         dead = self._add_bounded(waiting, claimed)
+        self._let_go(self._shares.learn([(*key, was) for key, was in claimed.items()]))
         return [seq for seq in over if not self.holds(seq)], dead
+
+    def _let_go(self, subs: Iterable[int]) -> None:
+        """Of what was in the way of others so much may be claimed as is left of a share."""
+        for sub in subs:
+            full = self._full.get(sub, deque())
+            for _ in range(min(self._shares.left(sub), len(full))):
+                key = full.popleft()
+                if key in self.rows and self.rows[key][_STATE] == _WAITING:
+                    self.add(self.rows[key])
+            if not full:
+                self._full.pop(sub, None)
+                self._shares.forget(sub)
 
     def _add_bounded(self, waiting: Sequence[Row], claimed: Container[Key]) -> list[Row]:
         """Those `claimed` have waited before: they have their place."""
@@ -96,6 +112,7 @@ class Waiting:
         self._holds.released([key], at)
         row = self.rows.get(key)
         if row is not None and row[_STATE] == _CLAIMED:
+            self._let_go(self._shares.back({key[1]: 1}))
             self.add((*row[:_STATE], _WAITING, row[3], at, *row[_ORIGIN:]))
 
     def release_all(self) -> None:
@@ -113,7 +130,8 @@ class Waiting:
         """Rows that are claimed now, and rows that ended instead."""
         claimed: list[Row] = []
         ended: list[Row] = []
-        for sub in [s for s in self._parked if subscriptions[s].expires_at <= now]:
+        apart = [*self._parked, *self._full]
+        for sub in [s for s in apart if subscriptions[s].expires_at <= now]:
             self.unpark(sub)
         heaps = [item for item in self._heaps.items() if item[1] and item[1][0][0] <= now]
         for origin, heap in sorted(heaps, key=lambda item: item[1][0]):
@@ -148,7 +166,10 @@ class Waiting:
             ended.append(self.end(row[:2], DeliveryState.EXPIRED, Outcome.EXPIRED, now))
         elif record.status != SubscriptionStatus.ACTIVE:
             self._parked.setdefault(row[1], []).append(row[:2])
+        elif not self._shares.left(row[1]):
+            self._full.setdefault(row[1], deque()).append(row[:2])
         else:
+            self._shares.took({row[1]: 1})
             self.rows[row[:2]] = (*row[:_STATE], _CLAIMED, *row[_STATE + 1 :])
             claimed.append(row)
 
@@ -160,8 +181,9 @@ class Waiting:
 
     def unpark(self, subscription: int) -> None:
         """It may deliver again."""
-        for key in self._parked.pop(subscription, ()):
-            if key in self.rows:
+        keys = [*self._parked.pop(subscription, ()), *self._full.pop(subscription, ())]
+        for key in keys:
+            if key in self.rows and self.rows[key][_STATE] == _WAITING:
                 self.add(self.rows[key])
 
     def of_subscription(self, seq: int) -> list[Key]:

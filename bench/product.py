@@ -35,6 +35,7 @@ def make(args: argparse.Namespace, folder: Path) -> Dispatcher:
     caps = {
         "in_flight_max": args.connections,
         "in_flight_per_origin": args.connections,
+        "in_flight_reserved_per_origin": 0,
         "in_flight_per_subscription": args.connections,
         "spill_after_ms": 600_000,
     }

@@ -82,6 +82,7 @@ class HttpConfig:
     connections_idle_max: int = 1_024  # fewer than the live origins thrashes
     resolves_max: int = 64  # names looked up at once
     allow: tuple[str, ...] = ()  # CIDRs that the address guard opens
+    deny: tuple[str, ...] = ()  # CIDRs that it closes, before allow: our own public addresses
     nat64: tuple[str, ...] = ()  # prefixes of a NAT64: judged as the IPv4 address they hold
     ports: tuple[int, ...] = ()  # besides 443 and 8443
     proxy: str | None = None  # http://host:port; in place of the address guard
@@ -132,7 +133,14 @@ class SubscriptionConfig:
 
 
 _LIFECYCLE = ("expiring", "removed", "missed", "disabled")
-_TUPLES = {"retry_steps_ms": int, "ports": int, "allow": str, "nat64": str, "lifecycle": str}
+_TUPLES = {
+    "retry_steps_ms": int,
+    "ports": int,
+    "allow": str,
+    "deny": str,
+    "nat64": str,
+    "lifecycle": str,
+}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "integrity_encoding": ("hex", "base64"),
     "synchronous": ("FULL", "NORMAL"),

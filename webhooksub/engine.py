@@ -17,6 +17,7 @@ _HTTP = (
     "connections_idle_max",
     "resolves_max",
     "allow",
+    "deny",
     "nat64",
     "proxy",
 )

@@ -186,6 +186,18 @@ read_allow(struct reading *r, PyObject *value)
 }
 
 static const char *
+read_deny(struct reading *r, PyObject *value)
+{
+    struct whs_guard *guard = &r->out->curl.guard;
+    Py_ssize_t count =
+        read_ranges(r, value, guard->deny, WHS_GUARD_DENY_MAX, whs_cidr_parse);
+    if (count < 0)
+        return "must hold at most 64 CIDRs such as 198.51.100.7/32";
+    guard->deny_count = (size_t)count;
+    return NULL;
+}
+
+static const char *
 read_nat64(struct reading *r, PyObject *value)
 {
     struct whs_guard *guard = &r->out->curl.guard;
@@ -335,6 +347,7 @@ static const struct {
     {"integrity_encoding", read_encoding},
     {"request_origin", read_origin},
     {"allow", read_allow},
+    {"deny", read_deny},
     {"nat64", read_nat64},
     {"dev", read_dev},
     {"proxy", read_proxy},

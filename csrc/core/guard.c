@@ -136,16 +136,23 @@ find_nat64(const struct whs_guard *guard, const uint8_t address[16])
 
 /* --- The judgement. --- */
 
-/* By what the operator opens, or by the table. */
+static bool
+is_in(const struct whs_cidr *ranges, size_t count, const uint8_t address[16])
+{
+    for (size_t i = 0; i < count; i++)
+        if (names(&ranges[i], address))
+            return true;
+    return false;
+}
+
+/* By what the operator closes, then opens, or by the table. */
 static bool
 is_open(const struct whs_guard *guard, const uint8_t address[16])
 {
-    if (guard->dev && is_loopback(address))
-        return true;
-    for (size_t i = 0; i < guard->allow_count; i++)
-        if (names(&guard->allow[i], address))
-            return true;
-    return is_public(address);
+    if (is_in(guard->deny, guard->deny_count, address))
+        return false;
+    return (guard->dev && is_loopback(address)) ||
+           is_in(guard->allow, guard->allow_count, address) || is_public(address);
 }
 
 static bool
@@ -158,7 +165,8 @@ allows(const struct whs_guard *guard, const uint8_t address[16])
     const struct whs_cidr *nat64 = find_nat64(guard, address);
     if (!nat64)
         return is_open(guard, address);
-    return extract_v4(nat64, address, v4) && is_open(guard, v4);
+    return !is_in(guard->deny, guard->deny_count, address) &&
+           extract_v4(nat64, address, v4) && is_open(guard, v4);
 }
 
 bool

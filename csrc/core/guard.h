@@ -17,6 +17,7 @@
 #include "status.h"
 
 #define WHS_GUARD_ALLOW_MAX 64
+#define WHS_GUARD_DENY_MAX 64
 #define WHS_GUARD_NAT64_MAX 4
 
 struct whs_cidr {
@@ -27,6 +28,8 @@ struct whs_cidr {
 struct whs_guard {
     struct whs_cidr allow[WHS_GUARD_ALLOW_MAX]; /* opens exactly what it names */
     size_t allow_count;
+    struct whs_cidr deny[WHS_GUARD_DENY_MAX]; /* closed, whatever opens them */
+    size_t deny_count;
     /* Behind these the operator's network reaches IPv4: an address in one is judged as
      * the IPv4 address that it holds. */
     struct whs_cidr nat64[WHS_GUARD_NAT64_MAX];

@@ -311,6 +311,30 @@ an_allowed_range_opens_exactly_what_it_names(void **state)
     }
 }
 
+static void
+a_denied_range_is_closed_whatever_opens_it(void **state)
+{
+    (void)state;
+    struct whs_guard guard = {.dev = true, .allow_count = 1, .deny_count = 3};
+    static const char *const denied[] = {"8.8.8.0/24", "127.0.0.9", "2606:4700::/32"};
+    assert_int_equal(whs_cidr_parse(WHS_SLICE("0.0.0.0/0"), &guard.allow[0], NULL),
+                     WHS_OK);
+    for (size_t i = 0; i < LEN(denied); i++)
+        assert_int_equal(whs_cidr_parse(whs_slice_of(denied[i]), &guard.deny[i], NULL),
+                         WHS_OK);
+    assert_false(allows(&guard, "8.8.8.8"));
+    assert_false(allows(&guard, "127.0.0.9"));
+    assert_false(allows(&guard, "2606:4700:4700::1111"));
+    assert_true(allows(&guard, "8.8.9.8"));
+    assert_true(allows(&guard, "127.0.0.8"));
+    assert_true(allows(&guard, "2606:4600::1"));
+    guard.nat64_count = 1;
+    assert_int_equal(whs_nat64_parse(WHS_SLICE("64:ff9b::/96"), &guard.nat64[0], NULL),
+                     WHS_OK);
+    assert_false(allows(&guard, "64:ff9b::8.8.8.8"));
+    assert_true(allows(&guard, "64:ff9b::8.8.9.8"));
+}
+
 /* --- NAT64. ------------------------------------------------------------------------
  */
 
@@ -472,6 +496,7 @@ main(void)
         cmocka_unit_test(an_address_behind_a_nat64_is_judged_as_the_ipv4_that_it_holds),
         cmocka_unit_test(every_private_ipv4_stays_closed_behind_a_nat64),
         cmocka_unit_test(what_is_no_nat64_prefix_is_refused),
+        cmocka_unit_test(a_denied_range_is_closed_whatever_opens_it),
         cmocka_unit_test(a_full_list_is_read_to_its_end),
         cmocka_unit_test(what_is_no_range_is_refused_and_leaves_out_alone),
     };

@@ -398,6 +398,18 @@ def test_the_list_opens_nothing_else(network: Network, outside: Evil) -> None:
     assert set(network.connected) <= {"172.15.0.1"}
 
 
+def test_our_own_public_address_is_closed_where_the_operator_names_it(
+    network: Network, outside: Evil
+) -> None:
+    """A subscription to ourselves would make us answer our own notifications."""
+    with network.apart(allow=("127.0.0.0/30",), deny=(f"{OUTSIDE}/32",)) as apart:
+        for answer in (OUTSIDE, f"::ffff:{OUTSIDE}", f"127.0.0.1 {OUTSIDE}"):
+            url = outside.url(host=network.name(answer))
+            assert apart.deliver(url)["outcome"] == "BLOCKED_ADDRESS", answer
+    assert OUTSIDE not in network.connected
+    assert outside.connections == 0
+
+
 def test_behind_a_nat64_only_what_is_outside_in_ipv4_is_connected_to(network: Network) -> None:
     """The witness refuses for the world."""
     with network.apart(nat64=("64:ff9b::/96",)) as apart:

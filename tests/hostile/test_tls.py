@@ -1,8 +1,11 @@
 """TLS as a hostile or broken endpoint speaks it, and whom we trust."""
 
+import contextlib
+import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -119,6 +122,18 @@ def for_a_name_cut_by_zero(authority: trustme.CA) -> bytes:
     return issue(authority, (x509.DNSName("localhost\0.evil.example"),))
 
 
+def for_a_common_name_cut_by_zero(authority: trustme.CA) -> bytes:
+    return issue(authority, (), common_name="localhost\0.evil.example")
+
+
+def for_the_parent(authority: trustme.CA) -> bytes:
+    return pem_of(authority.issue_cert("localhost"))
+
+
+def for_part_of_a_label(authority: trustme.CA) -> bytes:
+    return issue(authority, (x509.DNSName("local*"), x509.DNSName("*host")))
+
+
 def for_an_address_as_a_name(authority: trustme.CA) -> bytes:
     return issue(authority, (x509.DNSName("127.0.0.1"),), common_name="127.0.0.1")
 
@@ -207,6 +222,9 @@ def split_pem(pem: bytes) -> tuple[bytes, bytes]:
         (of_a_leaf_that_signs, "localhost"),
         (with_a_short_key, "localhost"),
         (with_an_old_signature, "localhost"),
+        (for_a_common_name_cut_by_zero, "localhost"),
+        (for_the_parent, "a.localhost"),
+        (for_part_of_a_label, "localhost"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -344,6 +362,63 @@ def test_a_handshake_that_does_not_end_has_the_time_to_connect(
     delivery = deliver(make(config={"connect_timeout_ms": 500}), endpoint.url())
     assert delivery.outcome is Outcome.CONNECT_TIMEOUT
     assert 400 < (delivery.duration_ms or 0) < 3_000
+
+
+def test_a_server_that_negotiates_over_and_over_gets_one_request_and_no_more_time(
+    trusting: Make, authority: trustme.CA, deliver: Deliver, tmp_path: Path
+) -> None:
+    """TLS 1.2: a new handshake within the connection, each as dear as the first."""
+    file = tmp_path / "server.pem"
+    file.write_bytes(pem_of(authority.issue_cert("localhost")))
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    command = (
+        f"openssl s_server -accept {port} -cert {file} -key {file} -tls1_2 -legacy_renegotiation"
+    )
+    server = subprocess.Popen(
+        command.split(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    said: list[bytes] = []
+    started, asked = threading.Event(), threading.Event()
+
+    def listen_to_it() -> None:
+        assert server.stdout is not None
+        for line in server.stdout:
+            said.append(line)
+            if line.startswith(b"ACCEPT"):
+                started.set()
+            if b"webhook-id" in line:
+                asked.set()
+
+    def negotiate() -> None:
+        assert server.stdin is not None
+        asked.wait(10)
+        with contextlib.suppress(OSError):
+            while server.poll() is None:
+                server.stdin.write(b"r\n")
+                server.stdin.flush()
+
+    threads = [threading.Thread(target=f) for f in (listen_to_it, negotiate)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert started.wait(10)
+        hooks = trusting(config={"total_timeout_ms": 2_000})
+        delivery = deliver(hooks, f"https://localhost:{port}/")
+    finally:
+        server.kill()
+        server.wait()
+        for thread in threads:
+            thread.join(10)
+        with contextlib.suppress(BrokenPipeError):
+            server.stdin.close()
+        server.stdout.close()
+    assert any(b"SSL_do_handshake" in line for line in said), "it did not negotiate anew"
+    assert delivery.outcome in (Outcome.TIMEOUT, Outcome.UNKNOWN)
+    assert (delivery.duration_ms or 0) < 4_000
+    assert sum(line.startswith(b"POST /") for line in said) == 1
 
 
 def test_a_chain_of_megabytes_is_refused(

@@ -22,6 +22,7 @@ from .config import Config
 from .errors import StoreUnavailable
 from .events import OperatorEvent, SubscriptionStatus
 from .feed import SubscriptionFeed
+from .news import News
 from .steady import SteadyClock
 from .store.base import DispatcherInfo, EventTuple, Store
 from .telling import Telling
@@ -49,12 +50,14 @@ class DeliveryLoop:
         clock: Callable[[], int],
         authorizer: Authorizer,
         tell: Callable[[OperatorEvent], None],
+        news: News,
     ) -> None:
         self._store, self._engine, self._feed = store, engine, feed
         self._config, self._clock = config.dispatcher, clock
         self._steady = SteadyClock(clock)  # of the rhythms
         self._authorizer, self._tell = authorizer, tell
         self._telling = Telling(store, tell, clock, self._config.tell_again_ms)
+        self._news = news
         self._done: deque[tuple[int]] = deque()
         self._overflow: deque[EventTuple] = deque()
         self._refused: list[tuple[int, int]] = []
@@ -171,6 +174,7 @@ class DeliveryLoop:
                 self._poll()
                 self._recheck()
                 self._telling.of_backlogs()
+                self._news.look_ahead()
         except StoreUnavailable as error:
             self._suffer(error)
         self._settle(timeout_ms)
@@ -326,9 +330,12 @@ class DeliveryLoop:
         """They are written: what cannot be told now for want of the store is not told."""
         try:
             self._telling.of_subscriptions(reports.subscriptions())
+            self._news.of_subscriptions(reports.subscriptions())
             # The rows are looked at only where the engine counted some.
             if self._engine.stats()["dead"] != self._dead_told:
-                self._dead_told += self._telling.of_dead(reports.deliveries(0))
+                rows = reports.deliveries(0)
+                self._dead_told += self._telling.of_dead(rows)
+                self._news.of_dead(rows)
         except StoreUnavailable as error:
             self._suffer(error)
 
@@ -359,6 +366,7 @@ class DeliveryLoop:
                 self._store.update_subscription(record.id, changes)
                 facts = {"subscription_id": _core.uuid_text(record.id)}
                 self._tell(OperatorEvent("disabled", reason, facts))
+                self._news.of_lost_access(record, reason)
 
     def _drain(self) -> None:
         """The engine is closed: settle what it still reported, then give the role back."""

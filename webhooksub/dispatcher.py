@@ -40,7 +40,9 @@ from .events import (
 from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .handshake import Handshake
+from .lifecycle import REMOVED_WITHIN_MS, Lifecycle
 from .looking import Looking
+from .news import News
 from .paging import Page, Paging
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .rotation import rotate
@@ -67,7 +69,7 @@ class Dispatcher:
     what and has no default; `catalog` are the resources; `config` a :class:`Config`, a mapping
     of its flat names, or None for the defaults with ``WEBHOOKSUB_…`` variables. `dev` opens
     loopback addresses, any port and this process' local receivers, and says so. `json` encodes
-    data; `on_operator_event` hears what the operator should know, on the delivering thread.
+    data; `on_operator_event` hears what the operator should know, on a thread of ours.
 
     Every method may be called from any thread. Raises :class:`ConfigurationError`.
     """
@@ -119,6 +121,7 @@ class Dispatcher:
         self._feed: SubscriptionFeed | None = None
         self._loop: DeliveryLoop | None = None
         self._closed = self._warned = self._forked = False
+        self._lifecycle = self._make_lifecycle()
         self._flushed: dict[str, int] = {}
 
     @classmethod
@@ -150,8 +153,17 @@ class Dispatcher:
                 return self
             engine = self._make_engine(spill=True)
             feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock)
+            told = self.config.subscriptions
+            news = News(self._store, told, self._clock, self._lifecycle, self._tell)
             loop = DeliveryLoop(
-                self._store, engine, feed, self.config, self._clock, self._authorizer, self._tell
+                self._store,
+                engine,
+                feed,
+                self.config,
+                self._clock,
+                self._authorizer,
+                self._tell,
+                news,
             )
             info = DispatcherInfo(
                 id=_core.uuid7(self._clock()),
@@ -176,9 +188,10 @@ class Dispatcher:
             if self._closed or os.getpid() != self._pid:
                 return
             self._closed = True
+            seconds = self.config.dispatcher.grace_ms / 1_000 if grace is None else grace
             try:
+                self._lifecycle.close(seconds)
                 if self._loop is not None:
-                    seconds = self.config.dispatcher.grace_ms / 1_000 if grace is None else grace
                     self._loop.stop(int(seconds * 1_000))
             finally:
                 self._store.close()
@@ -320,7 +333,8 @@ class Dispatcher:
     def unsubscribe(self, id_: str, *, actor: Any = None, revision: int | None = None) -> None:
         """Ends it: nothing starts for it more than a second later. Raises NotFound."""
         self._check_usable()
-        self._subscriptions.delete(id_, actor, revision)
+        ended = self._subscriptions.delete(id_, actor, revision)
+        self._lifecycle.put("removed", ended, {}, within_ms=REMOVED_WITHIN_MS)
         if self._feed is not None:
             self._feed.catch_up()
 
@@ -575,6 +589,19 @@ class Dispatcher:
             self.catalog, self.config, dev=self.dev, spill=spill, ca_pem=self._ca_pem
         )
 
+    def _make_lifecycle(self) -> Lifecycle:
+        news = self.config.subscriptions
+        return Lifecycle(
+            news.lifecycle,
+            news.lifecycle_queue_max,
+            self.catalog,
+            self._asking_engine,
+            self.config.signing,
+            self._handshake.headers,
+            self._clock,
+            self._tell,
+        )
+
     @contextmanager
     def _asking_engine(self) -> Iterator[_core.Engine]:
         """The one that delivers; for a publisher one of its own, for the moment."""
@@ -609,6 +636,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._forked = self._loop is not None
         self._engine = self._feed = self._loop = None
+        self._lifecycle = self._make_lifecycle()
 
     def _check_delivers_here(self) -> None:
         self._check_usable()

@@ -264,7 +264,8 @@ class OperatorEvent:
 
     Kinds: ``disabled``, ``failing``, ``recovered``, ``dead``, ``backlog_full``,
     ``quarantined``, ``unresolved``, ``store_unavailable``, ``fenced``,
-    ``authorizer_failed``. `facts` hold what the kind is about, by id.
+    ``authorizer_failed``, ``expiring``, ``lifecycle_unsent``, ``lifecycle_full``. `facts`
+    hold what the kind is about, by id.
     """
 
     kind: str

@@ -40,10 +40,25 @@ def send(
 
     Raises ValidationError, Closed.
     """
-    subscription = recipient.subscription
     message = "msg_" + hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
-    body = _body(message, now_ms, subscription, recipient.id)
-    headers = _headers(signing, message, now_ms // 1_000, body, recipient.keys)
+    document = _document(message, now_ms, recipient.subscription, recipient.id)
+    return post(engine, recipient, signing, now_ms, document, more_headers)
+
+
+def post(
+    engine: _core.Engine,
+    recipient: Recipient,
+    signing: SigningConfig,
+    now_ms: int,
+    document: dict[str, Any],
+    more_headers: Iterable[tuple[str, str]] = (),
+) -> TestResult:
+    """One notification that is no delivery; an array where batches are what is sent."""
+    subscription = recipient.subscription
+    batch = subscription is not None and "batch" in subscription.delivery
+    sent = [document] if batch else document
+    body = json.dumps(sent, separators=(",", ":"), ensure_ascii=False).encode()
+    headers = _headers(signing, document["id"], now_ms // 1_000, body, recipient.keys)
     headers += more_headers
     if subscription is not None:
         headers += list(subscription.delivery.get("headers", {}).items())
@@ -51,8 +66,10 @@ def send(
     return TestResult(Outcome(outcome), status, ms, address)
 
 
-def _body(message: str, now_ms: int, subscription: _core.Subscription | None, id_: str) -> bytes:
-    """As of a change of the resource itself; an array where batches are what is sent."""
+def _document(
+    message: str, now_ms: int, subscription: _core.Subscription | None, id_: str
+) -> dict[str, Any]:
+    """As of a change of the resource itself."""
     resource = _PLACE if subscription is None else subscription.resource
     word = "any" if subscription is None else subscription.modification_type
     notification: dict[str, Any] = {
@@ -65,10 +82,7 @@ def _body(message: str, now_ms: int, subscription: _core.Subscription | None, id
     }
     if subscription is not None and subscription.brand_code is not None:
         notification["brandCode"] = subscription.brand_code
-    notification["data"] = {"test": True}
-    batch = subscription is not None and "batch" in subscription.delivery
-    document = [notification] if batch else notification
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    return notification | {"data": {"test": True}}
 
 
 def _headers(

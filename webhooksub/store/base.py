@@ -396,6 +396,15 @@ class Store(Protocol):
     def subscription_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
         """Of those that are known, tombstones too."""
 
+    def numbered(self, seqs: Sequence[int]) -> list[SubscriptionRecord]:
+        """Those of them that are there, tombstones too."""
+
+    def mark(self, name: str) -> int:
+        """A number that :meth:`set_mark` kept, else 0."""
+
+    def set_mark(self, name: str, number: int) -> None:
+        """Keeps a number as long as the store."""
+
     def revision(self) -> int:
         """Grows with every change of subscriptions."""
 

@@ -29,6 +29,7 @@ class MemorySubscriptions:
 
     def __init__(self, clock: Callable[[], int], config: StoreConfig) -> None:
         self._clock, self._idempotency_ms = clock, config.idempotency_ms
+        self._marks: dict[str, int] = {}
         self._creations: dict[tuple[str, str], tuple[bytes, bytes, int]] = {}
         self._lock = threading.RLock()
         self._waiting = Waiting(config.waiting_per_subscription_max)
@@ -168,6 +169,17 @@ class MemorySubscriptions:
     def subscription_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
         known = self._subscriptions
         return {seq: known[seq].id for seq in seqs if seq in known}
+
+    def numbered(self, seqs: Sequence[int]) -> list[SubscriptionRecord]:
+        with self._lock:
+            known = self._subscriptions
+            return [self._with_keys(known[seq]) for seq in seqs if seq in known]
+
+    def mark(self, name: str) -> int:
+        return self._marks.get(name, 0)
+
+    def set_mark(self, name: str, number: int) -> None:
+        self._marks[name] = number
 
     def revision(self) -> int:
         return self._revision

@@ -68,6 +68,15 @@ class SqlReads:
         with self._process.reading() as connection:
             return subscriptions.count(connection, where)
 
+    def numbered(self, seqs: Sequence[int]) -> list[SubscriptionRecord]:
+        with self._process.reading() as connection:
+            mine = [subscription_table.c.seq.in_(seqs)]
+            return subscriptions.read(connection, mine, self._clock())
+
+    def mark(self, name: str) -> int:
+        with self._process.reading() as connection:
+            return counters.read_mark(connection, name)
+
     def revision(self) -> int:
         return self._process.peek().subscription_rev
 

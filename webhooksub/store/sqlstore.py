@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import _core
 from ..config import StoreConfig
-from . import creations, joining, migrations, outbox, replay, secrets, subscriptions
+from . import counters, creations, joining, migrations, outbox, replay, secrets, subscriptions
 from .base import (
     CreationKey,
     DispatcherInfo,
@@ -217,6 +217,9 @@ class SqlStore(SqlReads):
             while self._process.write(move):
                 self.wake()
         return changed
+
+    def set_mark(self, name: str, number: int) -> None:
+        self._process.write(lambda t: counters.write_mark(t.connection, name, number))
 
     def delete_subscription(self, id: bytes, expected_rev: int | None = None) -> SubscriptionRecord:
         now = self._clock()

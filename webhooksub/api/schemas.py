@@ -174,12 +174,14 @@ def _made_fields() -> dict[str, Schema]:
 def _small_bodies() -> dict[str, Schema]:
     """Of the operations that are no plain reading and writing."""
     key: Schema = {"type": "string", "description": "Shown this once."}
-    overlap = {"type": "integer", "minimum": 0, "maximum": OVERLAP_MAX_S}
+    overlap = {"type": ["integer", "null"], "minimum": 0, "maximum": OVERLAP_MAX_S}
+    perhaps: Schema = {**_MOMENT, "type": ["string", "null"]}
+    nothing: Schema = {"type": "null"}
     until = _MOMENT | {"description": "The old key signs beside the new one before it."}
     return {
         "Renewal": _object({"expirationDateTime": _MOMENT}, ["expirationDateTime"], "A new date."),
         "Rotation": _object(
-            {"integrityKey": {"type": "string", **_KEY}, "overlapSeconds": overlap},
+            {"integrityKey": {"type": ["string", "null"], **_KEY}, "overlapSeconds": overlap},
             [],
             "Absent key: the service makes one. Absent overlap: the service's default.",
         ),
@@ -195,9 +197,13 @@ def _small_bodies() -> dict[str, Schema]:
         ),
         "Replay": {
             "oneOf": [
-                _object({"eventId": _UUID}, ["eventId"], "One delivery."),
                 _object(
-                    {"since": _MOMENT, "until": _MOMENT},
+                    {"eventId": _UUID, "since": nothing, "until": nothing},
+                    ["eventId"],
+                    "One delivery.",
+                ),
+                _object(
+                    {"since": _MOMENT, "until": perhaps, "eventId": nothing},
                     ["since"],
                     "All events of that time, matched anew.",
                 ),

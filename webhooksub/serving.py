@@ -3,27 +3,39 @@
 Needs the extra ``serve`` (Starlette on uvicorn).
 """
 
+import logging
 import math
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
+from jwt import PyJWKClientConnectionError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from .contrib.starlette import webhook_routes
 from .dispatcher import Dispatcher
 from .errors import Closed, StoreUnavailable
 from .running import Grace
 
+log = logging.getLogger("webhooksub")
+
 # Connections answered at once; more get 503. Each may hold a body of 64 KiB.
 CONNECTIONS_MAX = 256
+#: Names of this machine that a client may ask for.
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "::1", "[::1]"]
 # An idle connection of a client is kept so long.
 _KEEP_ALIVE_SECONDS = 5
+# Seconds after which a client may ask again.
+_ISSUER_RETRY = "5"
 # A supervisor may ask this often; its answers are never kept.
 _NOT_KEPT = {"cache-control": "no-store"}
 
@@ -57,10 +69,41 @@ def application(routes: Sequence[BaseRoute], middleware: Sequence[Middleware] = 
     return Starlette(routes=routes, middleware=middleware)
 
 
+def api_application(
+    hooks: Dispatcher,
+    asks: Callable[[Request], Any] | None,
+    *,
+    delivers: bool = True,
+    local: bool = False,
+) -> Starlette:
+    """The subscription API beside health; `asks` answers who asks.
+
+    `local`: only for who names this machine, so that no page of a browser can lead its name
+    here and ask as if it were of this place.
+    """
+    routes: list[BaseRoute] = [*health_routes(hooks, delivers=delivers)]
+    routes += webhook_routes(hooks, asks and _or_unavailable(asks))
+    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS, www_redirect=False)]
+    return application(routes, hosts if local else [])
+
+
+def _or_unavailable(asks: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """While the issuer does not show its keys nobody is refused, and nobody let in."""
+
+    def asked(request: Request) -> Any:
+        try:
+            return asks(request)
+        except PyJWKClientConnectionError as error:
+            log.error("the issuer does not show its keys: %s", error)
+            raise HTTPException(503, headers={"Retry-After": _ISSUER_RETRY}) from None
+
+    return asked
+
+
 class HttpServer:
     """An application on a listening socket, served by a thread of its own."""
 
-    def __init__(self, app: Starlette, listener: socket.socket) -> None:
+    def __init__(self, app: Starlette, listener: socket.socket, *, base_path: str = "") -> None:
         self._listener = listener
         config = uvicorn.Config(
             app,
@@ -69,6 +112,7 @@ class HttpServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            root_path=base_path.rstrip("/"),
             limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )

@@ -21,6 +21,7 @@ from .demo import demo
 from .doctor import doctor
 from .moving import export, import_, purge
 from .sendtest import send_test
+from .serve import serve
 from .store import migrate, prune, replay, status
 from .worker import worker
 
@@ -49,7 +50,7 @@ def main() -> None:
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
 
 
-for _command in (demo, migrate, status, replay, prune, send_test, doctor, worker):
+for _command in (demo, migrate, status, replay, prune, send_test, doctor, serve, worker):
     main.add_command(_command)
 for _command in (export, import_, purge):
     main.add_command(_command)

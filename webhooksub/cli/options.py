@@ -96,7 +96,7 @@ def need_serving() -> ModuleType:
     try:
         return import_module("webhooksub.serving")
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in ("jwt", "starlette", "uvicorn"):
             raise
         raise ConfigurationError(
             f"{error.name} is not installed: pip install 'webhooksub[serve]'"

@@ -34,6 +34,11 @@ $(VENV)/.built: $(VENV)/.made pyproject.toml setup.py $(wildcard csrc/*/*.[ch]) 
 demo: build ## deliver events to a local HTTPS receiver and count both ends (EVENTS=n)
 	@$(BIN)/webhooksub demo $(if $(EVENTS),--events $(EVENTS))
 
+.PHONY: serve
+# PORT=n serves there.
+serve: build ## the subscription API with two people to ask it as (PORT=8000)
+	@$(BIN)/python examples/serve/start.py build/serve $(if $(PORT),--port $(PORT))
+
 # What counts CPU or time is marked `serial` and runs alone; 5 is "none of these".
 test: build ## the C tests, then all tests in Python
 	@$(MAKE) --no-print-directory ctest
@@ -61,6 +66,7 @@ powerloss: build ## cut the power after every write, and see what is lost (EVENT
 -include tests/prove/prove.mk
 -include tests/crash/crash.mk
 -include wheels/wheels.mk
+-include tests/contract/contract.mk
 
 # --- C core and its tests (no Python) ---------------------------------------
 # SABOTAGE=name breaks one thing on purpose, to show that its test can fail.

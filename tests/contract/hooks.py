@@ -13,7 +13,7 @@ import schemathesis
 from schemathesis import Case, CheckContext, HookContext, Response
 from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import EnsureResourceAvailability
-from world import OUTSIDER
+from world import OUTSIDER, authorization_of
 
 FUTURE = "2099-07-07T14:40:40-03:00"
 KNOWN_PATH = "tenant/acme/sidedrawer/s1/record/r9"
@@ -113,7 +113,7 @@ def _as_outsider(
     """The same request of somebody else, `instead_of` for an id that nothing has."""
     assert asked.url is not None and asked.method is not None
     url = asked.url if instead_of is None else asked.url.replace(instead_of, str(uuid.uuid4()))
-    headers = dict(asked.headers) | {"Authorization": f"Bearer {OUTSIDER}"}
+    headers = dict(asked.headers) | {"Authorization": authorization_of(OUTSIDER)}
     answer = requests.request(asked.method, url, headers=headers, data=asked.body, timeout=20)
     kept = {k.lower(): v for k, v in answer.headers.items() if k.lower() not in _ANY}
     return answer.status_code, kept, answer.content

@@ -2,9 +2,9 @@
 
     python tests/contract/run.py ADAPTER [--cases N] [--seed N]
 
-`ADAPTER` is a file of ``adapters/``: its function ``serve(hooks)`` is a context manager that
-serves the API of a dispatcher and gives the address of the OpenAPI document. Who asks is what
-``world.actor_of`` makes of the Authorization header.
+`ADAPTER` is a file of ``adapters/``: its function ``serve(hooks, folder)`` is a context manager
+that serves the API of a dispatcher, whose store is ``folder/hooks.db``, and gives the address of
+the OpenAPI document. Who asks is what ``world.actor_of`` makes of the Authorization header.
 
 Ends with 0 when every operation was tried, with at least so many cases, and no check failed.
 ``SABOTAGE=drop-404-check`` puts in a defect that must be found.
@@ -29,6 +29,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 import sabotage  # noqa: E402
 import world  # noqa: E402
 
+from webhooksub import Dispatcher  # noqa: E402
+
 CASES = 2_000
 # Made up for each operation in the phase that makes up most.
 _EXAMPLES = 40
@@ -43,18 +45,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=_SEED)
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        if name := os.environ.get("SABOTAGE"):
-            if name not in sabotage.SABOTAGES:
-                parser.error(f"SABOTAGE={name}: one of {', '.join(sabotage.SABOTAGES)}")
-            stack.enter_context(sabotage.SABOTAGES[name]())
+        stack.enter_context(sabotage.put_in())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         hooks = stack.enter_context(world.dispatcher(folder))
-        address = stack.enter_context(served_by(options.adapter, hooks))
+        address = stack.enter_context(served_by(options.adapter, hooks, folder))
         report = try_out(address, folder, options.examples, options.seed)
     return judge(options.adapter, report, options.cases)
 
 
-def served_by(adapter: str, hooks: Any) -> AbstractContextManager[str]:
+def served_by(adapter: str, hooks: Dispatcher, folder: Path) -> AbstractContextManager[str]:
     """Loaded by its file: it may be called like the framework that it is for."""
     spec = importlib.util.spec_from_file_location(
         f"contract_adapter_{adapter}", HERE / "adapters" / f"{adapter}.py"
@@ -62,7 +61,7 @@ def served_by(adapter: str, hooks: Any) -> AbstractContextManager[str]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    served: AbstractContextManager[str] = module.serve(hooks)
+    served: AbstractContextManager[str] = module.serve(hooks, folder)
     return served
 
 
@@ -72,7 +71,7 @@ def try_out(address: str, folder: Path, examples: int, seed: int) -> dict[str, A
     command += ["--config-file", str(HERE / "schemathesis.toml"), "run", address]
     command += ["--checks", "all", "--continue-on-failure", "--seed", str(seed)]
     command += ["--max-examples", str(examples), "--generation-database", "none"]
-    command += ["--header", f"Authorization: Bearer {world.MEMBER}"]
+    command += ["--header", f"Authorization: {world.authorization_of(world.MEMBER)}"]
     command += ["--report-json-path", str(folder / "report.json")]
     environment = {"SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)}
     done = subprocess.run(command, cwd=folder, env=os.environ | environment)

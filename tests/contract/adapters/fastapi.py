@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
@@ -10,16 +11,17 @@ from served import Served
 from world import actor_of
 
 from webhooksub import Dispatcher
+from webhooksub.claims import Caller
 from webhooksub.contrib.fastapi import describe_webhooks, webhook_router
 
 Token = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 
 
 @contextmanager
-def serve(hooks: Dispatcher) -> Iterator[str]:
+def serve(hooks: Dispatcher, folder: Path) -> Iterator[str]:
     """The address of the document, while it is served."""
 
-    def actor(token: Token) -> str | None:
+    def actor(token: Token) -> Caller | None:
         return None if token is None else actor_of(f"{token.scheme} {token.credentials}")
 
     app = FastAPI(title="A host")

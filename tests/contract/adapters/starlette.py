@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from served import Served
 from starlette.applications import Starlette
@@ -9,14 +10,15 @@ from starlette.requests import Request
 from world import actor_of
 
 from webhooksub import Dispatcher
+from webhooksub.claims import Caller
 from webhooksub.contrib.starlette import webhook_routes
 
 
 @contextmanager
-def serve(hooks: Dispatcher) -> Iterator[str]:
+def serve(hooks: Dispatcher, folder: Path) -> Iterator[str]:
     """The address of the document, while it is served."""
 
-    async def actor(request: Request) -> str | None:
+    async def actor(request: Request) -> Caller | None:
         return actor_of(request.headers.get("authorization"))
 
     with Served(Starlette(routes=webhook_routes(hooks, actor))) as service:

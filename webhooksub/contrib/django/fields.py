@@ -52,6 +52,8 @@ class Literal(Expression):
 class Pair(Col):
     """``"7-3"`` of two columns."""
 
+    target: Any
+
     @property
     def columns(self) -> list[str]:
         return [f'"{self.alias}"."{column}"' for column in self.target.columns]

@@ -46,7 +46,10 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
+        self._process.terminate()  # and not killed: it may have children
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         assert self._process.stdout is not None

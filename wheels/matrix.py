@@ -44,6 +44,8 @@ UNDER_QEMU = (
     "integration/test_dispatcher_delivering.py",
     "isolated",
 )
+# Other packages with an OpenSSL or libcurl of their own, for tests/isolated.
+NEIGHBOURS = ("cryptography", "psycopg[binary]", "pycurl", "confluent-kafka")
 PROBE = """
 import json, platform, shutil, ssl, sys
 import webhooksub
@@ -69,6 +71,8 @@ class Row:
     wheel: Path
     root: Path | None = None
     only: tuple[str, ...] = ()
+    # What `inside.sh` does in place of the suite.
+    inside: str = ""
 
 
 @dataclass
@@ -140,6 +144,14 @@ def find_rows(names: list[str], *, local: bool) -> Iterator[Row | str]:
         if wanted(name := f"Debian {suite}"):
             root = make_root(suite)
             yield Row(name, "/usr/bin/python3", x86, root) if root else name
+    for suite in ("bookworm", "trixie", "sid"):
+        if wanted(name := f"Debian {suite}, from source"):
+            root = make_root(suite)
+            sdist = newest("*.tar.gz")
+            yield Row(name, "", sdist, root, inside="sdist") if root else name
+    if wanted(name := "Debian trixie, no certificates"):
+        root = make_root("trixie")
+        yield Row(name, "", x86, root, inside="no-certificates") if root else name
     if wanted(name := f"this machine, {FREE_THREADED}"):
         made = make_root(FREE_THREADED)
         wheel = newest("*-cp313-cp313t-manylinux_*_x86_64.whl")
@@ -258,8 +270,16 @@ def install(place: Place) -> str | None:
             PIP_CERT=f"{place.folder}/authorities.pem",
         )
         if done.returncode == 0:
-            return None if place.run(*pip, "check").returncode == 0 else "pip check"
-    return "pip install"
+            break
+    else:
+        return "pip install"
+    for neighbour in NEIGHBOURS:
+        # Not there for every Python: then its tests say so.
+        place.run(
+            *(*pip, "install", "--only-binary", ":all:", neighbour),
+            PIP_CERT=f"{place.folder}/authorities.pem",
+        )
+    return None if place.run(*pip, "check").returncode == 0 else "pip check"
 
 
 def count(report: Path, result: Result) -> None:
@@ -324,19 +344,45 @@ def look(place: Place, result: Result) -> None:
         result.trouble.append("demo")
 
 
+def documented_packages() -> str:
+    """What the README says that building from source takes."""
+    found = re.search(r"`(build-essential [^`]*)`", (ROOT / "README.md").read_text())
+    if not found:
+        raise SystemExit("matrix: README.md names no packages")
+    return " ".join(found[1].split())
+
+
+def run_inside(place: Place, result: Result) -> None:
+    done = place.run(
+        *("/bin/sh", place.folder / "suite" / "wheels" / "inside.sh", place.row.inside),
+        *(place.folder / place.row.wheel.name, place.folder),
+        PIP_CERT=f"{place.folder}/authorities.pem",
+        DOCUMENTED=documented_packages(),
+    )
+    result.passed = len(re.findall("^ok: ", done.stdout, re.MULTILINE))
+    result.trouble += re.findall("^BAD: (.{1,80})", done.stdout, re.MULTILINE)
+    if done.returncode != 0 and not result.trouble:
+        result.trouble.append("see its log")
+
+
+def fill(place: Place, result: Result) -> None:
+    if place.row.inside:
+        run_inside(place, result)
+    elif failed := install(place):
+        result.trouble.append(failed)
+    else:
+        look(place, result)
+        run_tests(place, result)
+
+
 def run_row(row: Row) -> Result:
     began = time.monotonic()
-    result = Result(row.name, row.wheel.name, whole=not row.only)
+    result = Result(row.name, row.wheel.name, whole=not (row.only or row.inside))
     result.day = datetime.datetime.now(datetime.UTC).date().isoformat()
     with tempfile.TemporaryDirectory(prefix="matrix-", dir=CACHE) as folder:
         place = Place(row, Path(folder))
         try:
-            failed = install(place)
-            if failed:
-                result.trouble.append(failed)
-            else:
-                look(place, result)
-                run_tests(place, result)
+            fill(place, result)
         except subprocess.TimeoutExpired:
             result.trouble.append("out of time")
         place.log.close()
@@ -361,7 +407,7 @@ COLUMNS = (
 
 
 def cells(result: Result) -> list[str]:
-    tag = "-".join(result.wheel.removesuffix(".whl").split("-")[2:])
+    tag = "-".join(result.wheel.removesuffix(".whl").split("-")[2:]) or "sdist"
     numbers = [f"{n:,}" for n in (result.passed, result.skipped, result.failed)]
     numbers[0] += "" if result.whole else " (a part)"
     numbers[2] += "".join(f", {trouble}" for trouble in result.trouble)
@@ -370,7 +416,7 @@ def cells(result: Result) -> list[str]:
     facts[2] = " ".join(facts[2].split()[:2])
     if probe.get("gil") is False:
         facts[0] += ", no GIL"
-    return [f"`{tag}`", result.name.partition(", 3.")[0], *facts, *numbers, result.day]
+    return [f"`{tag}`", re.sub(", (python)?3.*", "", result.name), *facts, *numbers, result.day]
 
 
 def table(results: list[Result]) -> str:

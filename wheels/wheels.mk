@@ -6,7 +6,7 @@ WHEEL_TOOLS = $(WEBHOOKSUB_CACHE)/tools-$(shell cd wheels && sha256sum requireme
 ARCHES ?= x86_64 aarch64
 FREE_THREADED ?= python3.13t
 
-.PHONY: wheels wheel-matrix sdist wheel-check reproducible
+.PHONY: wheels wheel-matrix sdist wheel-check wheel-page reproducible ci-wheels
 wheels: ## dist/: the sdist and a wheel for each of ARCHES, checked
 	@rm -rf dist
 	@$(MAKE) --no-print-directory sdist
@@ -22,6 +22,7 @@ sdist: ## dist/: the source, without anything built
 wheel-check: ## the gate that what is in dist/ must pass
 	@$(WHEEL_TOOLS)/python wheels/check.py dist/*.whl
 	@$(WHEEL_TOOLS)/twine check --strict dist/*
+	@wheels/ci.sh identifiers
 
 reproducible: ## build the x86-64 wheel twice and compare
 	@PYTHON='$(PYTHON)' wheels/reproducible.sh
@@ -29,4 +30,13 @@ reproducible: ## build the x86-64 wheel twice and compare
 # ROWS="sid trixie" runs these alone, ROWS=--local this machine's own Pythons.
 wheel-matrix: ## the whole suite from the wheels in dist/, under every Python that can be had
 	@$(WHEEL_TOOLS)/python wheels/matrix.py $(ROWS)
+
+wheel-page: ## docs/platforms.md from what the matrix has found
 	@$(WHEEL_TOOLS)/python wheels/matrix.py --page
+
+# A part of .ci/run. Building what a wheel links takes minutes, once.
+ci-wheels: ## the x86-64 wheel, its gate, this machine's Pythons; WHEELS=1: also with an empty cache
+	@if [ '$(WHEELS)' ] || ls $(WEBHOOKSUB_CACHE)/deps-*-x86_64/components.json >/dev/null 2>&1; then \
+	    $(MAKE) --no-print-directory wheels ARCHES=x86_64 FREE_THREADED= && \
+	    $(MAKE) --no-print-directory wheel-matrix ROWS=--local; \
+	else echo "no wheels: nothing is kept in $(WEBHOOKSUB_CACHE), and WHEELS=1 is not set"; fi

@@ -220,6 +220,43 @@ fill(struct whs_url *out, const char *url, const char *host, uint16_t port)
     return WHS_OK;
 }
 
+/* Dots of a segment that is nothing else, encoded or not; 0 for any other. */
+static size_t
+count_dots(const char *segment, size_t len)
+{
+    size_t dots = 0;
+    for (size_t i = 0; i < len; i++, dots++) {
+        bool encoded = len - i >= 3 && segment[i] == '%' && segment[i + 1] == '2' &&
+                       (segment[i + 2] | 0x20) == 'e';
+        if (!encoded && segment[i] != '.')
+            return 0;
+        i += encoded ? 2 : 0;
+    }
+    return dots;
+}
+
+/* RFC 3986: "%2e%2e" goes up as ".." does. libcurl sees it from 8.14 on, so that
+ * another path than was stored would be sent by a newer one. */
+static void
+decode_dots(char *path)
+{
+    char *out = path;
+    while (*path && *path != '?') {
+        size_t len = strcspn(path, "/?");
+        size_t dots = count_dots(path, len);
+        bool decoded = dots == 1 || dots == 2;
+        if (decoded)
+            memset(out, '.', dots);
+        else
+            memmove(out, path, len);
+        out += decoded ? dots : len;
+        path += len;
+        if (*path == '/')
+            *out++ = *path++;
+    }
+    memmove(out, path, strlen(path) + 1);
+}
+
 struct parts {
     CURLU *handle;
     char *host, *port, *url;
@@ -287,6 +324,7 @@ whs_url_parse(struct whs_slice text, const struct whs_url_policy *policy,
         return status;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
+    decode_dots(copy + SCHEME_LEN + find_authority(text).len);
     status = parse_parts(&judge, copy, &parts);
     if (status == WHS_OK) {
         enum whs_status host = judge_host(&judge, parts.host);

@@ -18,7 +18,14 @@ from acme import PATH, RECORDS, Make
 from evil import Behaviour, Evil, Peer, agree, listen, resident_bytes
 from seen import wait_until
 
-from webhooksub import Delivery, DeliveryState, Outcome, SubscriptionStatus, _core
+from webhooksub import (
+    Delivery,
+    DeliveryState,
+    Outcome,
+    SubscriptionStatus,
+    ValidationError,
+    _core,
+)
 
 pytestmark = pytest.mark.hostile("E")
 
@@ -577,3 +584,37 @@ def test_a_place_is_free_again_after_each_kind_of_end(make: Make, serve: Serve) 
     assert hooks.flush(timeout=20).dead == 40
     hooks.publish(PATH, "update", {"n": 40})
     assert hooks.flush(timeout=10).delivered == 1
+
+
+def test_many_subscriptions_of_one_host_share_its_places(make: Make, serve: Serve) -> None:
+    at_once, most, lock = [0], [0], threading.Lock()
+
+    def behave(peer: Peer) -> None:
+        while peer.read_request():
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+            peer.wait(0.02)
+            with lock:
+                at_once[0] -= 1
+            peer.send(OK + b"Content-Length: 0\r\n\r\n")
+
+    endpoint, hooks = serve(behave), make(config={"in_flight_per_origin": 4})
+    for n in range(50):
+        hooks.subscribe(RECORDS, "update", endpoint.url(f"/{n}"), expires=timedelta(days=1))
+    hooks.publish(PATH, "update")
+    assert hooks.flush(timeout=20).delivered == 50
+    assert 1 < most[0] <= 4
+    assert endpoint.connections <= 4
+
+
+def test_what_is_published_has_a_size(make: Make, serve: Serve, deliver: Deliver) -> None:
+    endpoint, hooks = serve(agree), make()
+    largest = b'"' + b"x" * (MEGABYTE - 2) + b'"'
+    assert deliver(hooks, endpoint.url(), largest).outcome is SUCCESS
+    assert largest in endpoint.requests[0].body
+    assert endpoint.requests[0].headers["expect"] is None
+    for data in (largest[:-1] + b'x"', b'"' + b"x" * (20 * MEGABYTE) + b'"', b""):
+        with pytest.raises(ValidationError):
+            hooks.publish(PATH, "update", data)
+    assert len(endpoint.requests) == 1

@@ -16,7 +16,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem;
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
 code, pre { font: 14px/1.45 ui-monospace, monospace; }
 .method { display: inline-block; min-width: 4.5rem; font-weight: 700; }
-td code { overflow-wrap: anywhere; }
+td:first-child { white-space: nowrap; }
+nav td:first-child, td + td code { white-space: normal; overflow-wrap: anywhere; }
 """
 #: Nothing is loaded, framed or run.
 POLICY = (
@@ -88,7 +89,7 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
     rows = [
         f"<tr><td><code>{escape(p['name'])}</code></td><td>{escape(p['in'])}"
         f"{', required' if p['required'] else ''}</td><td>{_rule(p['schema'])}"
-        f"{escape(' ' + p['description']) if 'description' in p else ''}</td></tr>"
+        f"{'<br>' + _prose(p['description'], 'span') if 'description' in p else ''}</td></tr>"
         for p in parameters
     ]
     return f"<table>{''.join(rows)}</table>"

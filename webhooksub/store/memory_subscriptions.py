@@ -2,7 +2,7 @@
 
 import threading
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -35,6 +35,7 @@ class MemorySubscriptions:
         self._waiting = Waiting(config.waiting_per_subscription_max)
         self._revision = 0
         self._subscriptions: dict[int, SubscriptionRecord] = {}
+        self._living_of: Counter[str] = Counter()  # by root
         self._by_id: dict[bytes, int] = {}
         self._history: list[tuple[int, int]] = []  # (rev, seq) of every change
         self._origins: dict[str, int] = {}
@@ -209,6 +210,9 @@ class MemorySubscriptions:
         self._subscriptions[seq] = record
 
     def _put(self, record: SubscriptionRecord) -> SubscriptionRecord:
+        for known, step in ((self._subscriptions.get(record.seq), -1), (record, 1)):
+            if known is not None and known.deleted_at is None:
+                self._living_of[known.root] += step
         self._subscriptions[record.seq] = record
         self._history.append((record.rev, record.seq))
         return self._with_keys(record)
@@ -238,7 +242,7 @@ class MemorySubscriptions:
         return record
 
     def _check_room(self, root: str, most: int) -> None:
-        if most and self.count_subscriptions(roots=[root]) >= most:
+        if most and self._living_of[root] >= most:
             raise LimitReached(root_is_full(most))
 
     # --- asked for twice -------------------------------------------------------------

@@ -134,7 +134,9 @@ def test_a_subscription_inside_of_a_transaction_is_refused_at_once(
             lambda: hooks.pause(subscribed.id, actor=OPERATOR),
             lambda: hooks.unsubscribe(subscribed.id, actor=OPERATOR),
             lambda: hooks.replay(state="dead", actor=OPERATOR),
+            lambda: hooks.rotate_secret(subscribed.id, actor=OPERATOR),
             lambda: hooks.prune(datetime.now(UTC)),
+            lambda: hooks.purge(("shop", "7")),
         ):
             with pytest.raises(ConfigurationError, match="on_commit"):
                 change()

@@ -14,7 +14,15 @@ from asgiref.sync import sync_to_async
 from django.core.signals import setting_changed
 from django.db import close_old_connections, transaction
 
-from ... import ALL, Authorizer, ConfigurationError, Dispatcher, Event, SubscriptionInfo
+from ... import (
+    ALL,
+    Authorizer,
+    ConfigurationError,
+    Dispatcher,
+    Event,
+    RotatedSecret,
+    SubscriptionInfo,
+)
 from ...authorizer import All, Operation, Root
 from ...publishing import PublishedEvents
 from ...store import joining
@@ -155,6 +163,10 @@ class DjangoDispatcher(Dispatcher):
         self._refuse_in_transaction()
         return super()._set_status(*args)
 
+    def rotate_secret(self, id_: str, **options: Any) -> RotatedSecret:
+        self._refuse_in_transaction()
+        return super().rotate_secret(id_, **options)
+
     def replay(self, **which: Any) -> int:
         self._refuse_in_transaction()
         return super().replay(**which)
@@ -162,6 +174,10 @@ class DjangoDispatcher(Dispatcher):
     def prune(self, older_than: datetime, progress: Any = None) -> dict[str, int]:
         self._refuse_in_transaction()
         return super().prune(older_than, progress)
+
+    def purge(self, root: Root | str, progress: Any = None) -> dict[str, int]:
+        self._refuse_in_transaction()
+        return super().purge(root, progress)
 
     def _refuse_in_transaction(self) -> None:
         """It would wait for a lock that this very thread holds."""

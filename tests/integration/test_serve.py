@@ -234,6 +234,18 @@ def test_a_connection_that_says_nothing_does_not_hold_up_the_end(serve: Serve) -
     assert "Traceback" not in process.said
 
 
+def test_connections_past_the_limit_are_answered_503(serve: Serve) -> None:
+    with serve() as process, contextlib.ExitStack() as stack:
+        port = port_of(process)
+        for _ in range(CONNECTIONS_MAX):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            idle.sendall(b"GET /healthz HTTP/1.1\r\n")
+        assert wait_until(lambda: ask(port, "GET", "/healthz").status == 503)
+        stack.close()
+        assert wait_until(lambda: ask(port, "GET", "/healthz").status == 200)
+        assert process.end() == 0, process.said
+
+
 def test_a_second_one_is_refused_and_told_who_delivers(serve: Serve) -> None:
     with serve() as first:
         port_of(first)

@@ -1,5 +1,6 @@
 """`webhooksub serve` as its customers and its supervisor see it: a process, on a socket."""
 
+import contextlib
 import json
 import re
 import signal
@@ -19,6 +20,7 @@ from seen import rows, wait_until
 from served import Answer, ask
 
 from webhooksub import Verifier
+from webhooksub.serving import CONNECTIONS_MAX
 from webhooksub.testing import Receiver
 
 ROOT = Path(__file__).parent.parent.parent

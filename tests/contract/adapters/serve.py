@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from commands import Running
-from world import AUDIENCE, ISSUER, SECRET
+from world import AUDIENCE, ISSUER, MEMBER, SECRET
 
 from webhooksub import Dispatcher
+from webhooksub.claims import Caller
 
 HERE = Path(__file__).parent
 # A sabotage is put in there as well.
@@ -28,5 +30,8 @@ def serve(hooks: Dispatcher, folder: Path) -> Iterator[str]:
     options += ["--jwt-key-file", str(key), "--algorithm", "HS256"]
     options += ["--issuer", ISSUER, "--audience", AUDIENCE, "--authorizer", "world:members"]
     options += ["--connect-timeout-ms", "200", "--total-timeout-ms", "500"]
+    # An endpoint of the world's is on any port.
+    [info] = hooks.subscriptions(actor=Caller(MEMBER, frozenset()))
+    options += ["--ports", str(urlsplit(info.notification_url or "").port)]
     with Running("-c", _CODE, "serve", *options, folder=folder) as process:
         yield process.wait_to_say(r"serving (http://\S+)/docs")[1] + "/openapi.json"

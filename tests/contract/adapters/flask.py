@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from flask import Flask, Request
 from werkzeug.serving import WSGIRequestHandler, make_server
 from world import actor_of
 
 from webhooksub import Dispatcher
+from webhooksub.claims import Caller
 from webhooksub.contrib.flask import webhook_blueprint
 
 
@@ -18,10 +20,10 @@ class Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serve(hooks: Dispatcher) -> Iterator[str]:
+def serve(hooks: Dispatcher, folder: Path) -> Iterator[str]:
     """The address of the document, while it is served."""
 
-    def actor(request: Request) -> str | None:
+    def actor(request: Request) -> Caller | None:
         return actor_of(request.headers.get("authorization"))
 
     app = Flask(__name__)

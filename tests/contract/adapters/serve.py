@@ -32,6 +32,7 @@ def serve(hooks: Dispatcher, folder: Path) -> Iterator[str]:
     options += ["--connect-timeout-ms", "200", "--total-timeout-ms", "500"]
     # An endpoint of the world's is on any port.
     [info] = hooks.subscriptions(actor=Caller(MEMBER, frozenset()))
-    options += ["--ports", str(urlsplit(info.notification_url or "").port)]
+    assert info.subscription is not None
+    options += ["--ports", str(urlsplit(info.subscription.notification_url or "").port)]
     with Running("-c", _CODE, "serve", *options, folder=folder) as process:
         yield process.wait_to_say(r"serving (http://\S+)/docs")[1] + "/openapi.json"

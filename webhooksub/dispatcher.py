@@ -41,7 +41,7 @@ from .news import News
 from .paging import Paging
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .store import open_store
-from .store.base import DispatcherInfo, NewEvent, Store
+from .store.base import DispatcherInfo, NewEvent, Published, Store
 from .subscribing import Subscriptions
 from .version import __version__
 
@@ -258,6 +258,12 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
             published = self._store.publish(rows)
         else:
             published = self._store.publish_on(connection, rows)
+        return self._published(rows, published, connection)
+
+    def _published(
+        self, rows: list[NewEvent], published: Sequence[Published], connection: Any
+    ) -> Sequence[Event]:
+        """The answer to who published; :func:`webhooksub.testing.capture` listens here."""
         return PublishedEvents(rows, published)
 
     def wake(self) -> None:

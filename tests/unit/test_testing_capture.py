@@ -80,6 +80,17 @@ def test_what_was_never_committed_is_gone_with_its_connection(
     assert len(events) == 0
 
 
+def test_what_was_committed_is_known_when_all_is_closed(
+    hooks: Dispatcher, tmp_path: Path, events: CapturedEvents
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as raw:
+        hooks.publish(PATH, "create", connection=raw)
+        raw.commit()
+    hooks.publish(PATH, "update")
+    hooks.close()
+    assert [e.action for e in events] == ["create", "update"]
+
+
 def test_a_host_that_makes_rows_of_its_own_is_no_hindrance(
     hooks: Dispatcher, tmp_path: Path, events: CapturedEvents
 ) -> None:

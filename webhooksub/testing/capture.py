@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from .. import _core
 from ..dispatcher import Dispatcher
 from ..events import Action, Event
-from ..store.base import NewEvent
+from ..store.base import NewEvent, Published
 from ..store.schema import PREFIX
 
 _FIND = f"SELECT count(*) FROM {PREFIX}event WHERE id = ?"
@@ -99,23 +99,23 @@ def capture() -> Iterator[CapturedEvents]:
     That nobody delivers it is no news there, and not warned of.
     """
     captured = CapturedEvents()
-    publish = Dispatcher._publish
+    answer, warn = Dispatcher._published, Dispatcher._warn_without_dispatcher
 
-    def publish_and_take(
-        self: Dispatcher, rows: list[NewEvent], connection: Any
+    def take(
+        self: Dispatcher, rows: list[NewEvent], published: Sequence[Published], connection: Any
     ) -> Sequence[Event]:
-        self._warned = True
-        events = publish(self, rows, connection)
-        for row, event in zip(rows, events, strict=True):
-            if not event.duplicate:
-                captured._take(_captured(row), _existence(self, row.id, connection))
-        return events
+        for row, written in zip(rows, published, strict=True):
+            if not written.duplicate:
+                captured._take(_captured(row), _existence(connection, row.id))
+        return answer(self, rows, published, connection)
 
-    Dispatcher._publish = publish_and_take  # type: ignore[method-assign]
+    Dispatcher._published = take  # type: ignore[method-assign]
+    Dispatcher._warn_without_dispatcher = lambda self: None  # type: ignore[method-assign]
     try:
         yield captured
     finally:
-        Dispatcher._publish = publish  # type: ignore[method-assign]
+        Dispatcher._published = answer  # type: ignore[method-assign]
+        Dispatcher._warn_without_dispatcher = warn  # type: ignore[method-assign]
 
 
 def _captured(row: NewEvent) -> CapturedEvent:
@@ -128,25 +128,35 @@ def _captured(row: NewEvent) -> CapturedEvent:
     )
 
 
-def _existence(dispatcher: Dispatcher, id_: bytes, connection: Any) -> Callable[[], bool]:
-    """Whether the event is there, for the connection that wrote it or for everybody."""
+def _existence(connection: Any, id_: bytes) -> Callable[[], bool]:
+    """Whether the event is there, for the connection that wrote it or, where that can be asked
+    no more, for everybody."""
     raw = connection
     if isinstance(connection, Session):
         raw = connection.connection().connection.driver_connection
     elif isinstance(connection, Connection):
         raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        return lambda: True
+    file = raw.execute("SELECT file FROM pragma_database_list WHERE name = 'main'")
+    file.row_factory = None  # the host's may make anything of a row
+    path = file.fetchone()[0]
 
     def exists() -> bool:
-        return _sees(raw, id_) or dispatcher._store.event(id_) is not None
+        try:
+            return _sees(raw, id_)
+        except sqlite3.ProgrammingError:  # closed, or another thread's
+            return bool(path) and _committed(path, id_)
 
-    return exists if isinstance(raw, sqlite3.Connection) else lambda: True
+    return exists
 
 
 def _sees(raw: sqlite3.Connection, id_: bytes) -> bool:
-    try:
-        cursor = raw.cursor()
-        cursor.row_factory = None  # the host's may make anything of a row
-        return bool(cursor.execute(_FIND, (id_,)).fetchone()[0])
-    except sqlite3.ProgrammingError:
-        # Closed, or another thread's: what it did not commit is gone, or not ours to see.
-        return False
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    return bool(cursor.execute(_FIND, (id_,)).fetchone()[0])
+
+
+def _committed(path: str, id_: bytes) -> bool:
+    with closing(sqlite3.connect(path)) as other:
+        return _sees(other, id_)

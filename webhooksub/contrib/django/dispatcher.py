@@ -24,7 +24,6 @@ from ... import (
     SubscriptionInfo,
 )
 from ...authorizer import All, Operation, Root
-from ...publishing import PublishedEvents
 from ...store import joining
 from ...store.base import NewEvent, Published
 from ...store.sqlite import translated
@@ -128,7 +127,7 @@ class DjangoDispatcher(Dispatcher):
             published = self._write(rows)
             if self._loop is not None:
                 transaction.on_commit(self.wake, using=self.alias, robust=True)
-        return PublishedEvents(rows, published)
+        return self._published(rows, published, database.connection().connection)
 
     def _write(self, rows: list[NewEvent]) -> Sequence[Published]:
         raw = database.connection().connection

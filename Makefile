@@ -45,6 +45,11 @@ test: build ## the C tests, then all tests in Python
 	@$(PYTEST) -n 2 -m 'not serial' tests --ignore=tests/prove
 	@$(PYTEST) -m serial tests --ignore=tests/prove || test $$? = 5
 	@$(PYTEST) tests/prove
+	@$(MAKE) --no-print-directory test-django
+
+.PHONY: test-django
+test-django: build ## the tests of Django's part with the newest Django that a Python here takes
+	@$(WHOLE) $(BIN)/python tools/newest_django.py
 
 # With SABOTAGE=no-prereq (no-opensocket, no-body-cap, no-resend-guard, follow-redirects) on
 # a build of its own without that defence: the tests that hold it fail, and so does this.

@@ -24,3 +24,8 @@ bench: bench-tools $(BENCH_PROGRAMS) ## the figures of bench/README.md (QUICK=1 
 .PHONY: bench-fairness
 bench-fairness: build ## what a dead origin and a failing neighbour cost others (QUICK=1 smoke)
 	@$(BIN)/python bench/fairness.py $(if $(QUICK),--quick)
+
+# FOR=n takes n seconds.
+.PHONY: django-contention
+django-contention: build ## Django's writes and a worker on one SQLite file: nothing fails (FOR=30)
+	@$(BIN)/python bench/django_contention.py --seconds $(or $(FOR),30)

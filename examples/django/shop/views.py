@@ -71,9 +71,10 @@ def _order(shop: Shop, total: Decimal, partly: bool) -> Order | None:
 @for_owners
 def pay(user: Any, _body: bytes, pk: int) -> JsonResponse:
     """The money is there."""
-    order = Order.objects.filter(pk=pk, shop__owner=user).first()
-    if order is None:
-        return JsonResponse({"error": "no such order"}, status=404)
-    order.paid = True
-    order.save()
+    with transaction.atomic():
+        order = Order.objects.filter(pk=pk, shop__owner=user).first()
+        if order is None:
+            return JsonResponse({"error": "no such order"}, status=404)
+        order.paid = True
+        order.save()
     return JsonResponse({"order": order.pk, "paid": True})

@@ -50,3 +50,14 @@ def test_the_demo_fails_when_something_is_not_as_promised(tmp_path: Path) -> Non
 def test_nobody_is_let_in_without_a_token() -> None:
     answer = Client().post("/orders", "{}", content_type="application/json")
     assert answer.status_code == 401
+
+
+def test_web_writes_and_a_worker_contend_for_one_file_without_errors() -> None:
+    command = [sys.executable, str(PROJECT.parents[1] / "bench" / "django_contention.py")]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("SHOP_", "DJANGO_"))}
+    done = subprocess.run(
+        [*command, "--seconds", "2"], env=environ, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "errors of the web  0" in done.stdout
+    assert "ends with 1: webhooksub.E005, webhooksub.E006" in done.stdout

@@ -62,6 +62,7 @@ class DeliveryLoop:
         self._overflow: deque[EventTuple] = deque()
         self._refused: list[tuple[int, int]] = []
         self._unresolved: set[int] = set()
+        self._aside: deque[int] = deque()  # of these, those that the store does not know of
         self._closing = threading.Event()  # claims nothing more, still settles
         self._stopping = threading.Event()  # the engine has ended: settle the rest
         self._poll_now = threading.Event()
@@ -172,6 +173,7 @@ class DeliveryLoop:
                 self._feed.end_keys()
                 self._push_overflow()
                 self._poll()
+                self._set_aside()
                 self._recheck()
                 self._telling.of_backlogs()
                 self._news.look_ahead()
@@ -279,6 +281,7 @@ class DeliveryLoop:
                 self._overflow.append(event)
             elif matches == _UNRESOLVED and event[0] not in self._unresolved:
                 self._unresolved.add(event[0])
+                self._aside.append(event[0])
                 self._tell(
                     OperatorEvent(
                         "unresolved",
@@ -288,6 +291,14 @@ class DeliveryLoop:
                 )
         if self._done:
             self._engine.wake_reports()
+
+    def _set_aside(self) -> None:
+        """Events that wait for another catalog are not held by us: we may die of others."""
+        seqs = list(self._aside)
+        if seqs:
+            self._store.set_aside_events(seqs)
+            for _ in seqs:
+                self._aside.popleft()
 
     def _settle(self, timeout_ms: int) -> bool:
         if self._outage_ms and not self._stopping.wait(self._outage_ms / 1_000):

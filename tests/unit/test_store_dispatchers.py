@@ -365,3 +365,31 @@ def test_a_clock_that_was_set_back_is_put_right_once(
         assert store.heartbeat()
         kit.clock.advance(100)
     assert caplog.text.count("set back") == 1
+
+
+# --- events that are set aside -------------------------------------------------------
+
+
+def test_what_was_set_aside_is_free_at_the_next_start_and_counts_against_nobody(kit: Any) -> None:
+    store = kit.store()
+    [odd, other] = [p.seq for p in store.publish(kit.events(2))]
+    for _ in range(6):
+        store = kit.store()
+        store.begin_dispatching(kit.info())
+        assert {seq for seq, _, _ in claim(store)} >= {odd}
+        store.set_aside_events([odd])
+        store.settle(None, [(other,)])
+        assert claim(store) == [], "it does not come again by itself"
+        die(store)
+    store = kit.store()
+    store.begin_dispatching(kit.info())
+    assert claim(store) == [(odd, 0, None)]
+    assert (store.stats()["outbox"], store.stats()["quarantined"]) == (1, 0)
+
+
+def test_only_one_s_own_is_set_aside(kit: Any) -> None:
+    store = kit.store()
+    store.begin_dispatching(kit.info())
+    [free] = [p.seq for p in store.publish([kit.event()])]
+    store.set_aside_events([free, 999])
+    assert claim(store) == [(free, 0, None)]

@@ -280,6 +280,10 @@ class Store(Protocol):
     def release_events(self, seqs: Sequence[int]) -> None:
         """Claimed events that were not begun: anybody may claim them."""
 
+    def set_aside_events(self, seqs: Sequence[int]) -> None:
+        """Claimed events that this dispatcher can do nothing with: nobody claims them until
+        a dispatcher begins, and they do not count as taken over."""
+
     def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
         """Takes waiting deliveries that are due, at most `per_origin` of each origin.
 

@@ -204,6 +204,9 @@ class MemoryStore(MemoryReads):
         with self._lock:
             self._free.extendleft(reversed([seq for seq in seqs if seq in self._outbox]))
 
+    def set_aside_events(self, seqs: Sequence[int]) -> None:
+        """Nobody claims them twice in this process."""
+
     def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
         with self._lock:
             now = self._clock()

@@ -1,8 +1,8 @@
 """Events on their way to be fanned out: written, counted, claimed, given back.
 
 An outbox row says that its event is not yet fanned out, and by its `dispatcher` who does
-that: nobody (NULL), a dispatcher's seq, or :data:`QUARANTINE`. `claims` counts how often
-the event was taken over from a dispatcher that died.
+that: nobody (NULL), a dispatcher's seq, :data:`QUARANTINE` or :data:`ASIDE`. `claims` counts
+how often the event was taken over from a dispatcher that died.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,8 @@ from .transaction import Transaction
 
 #: Holds events that keep killing their dispatcher, until somebody looks at them.
 QUARANTINE = 0
+#: Holds events that their dispatcher can do nothing with, until another one begins.
+ASIDE = -1
 #: From this take-over on an event is claimed alone, so that it cannot be mistaken.
 SUSPECT_CLAIMS = 3
 
@@ -168,13 +170,25 @@ def release_events(transaction: Transaction, seqs: Sequence[int]) -> None:
     )
 
 
+def set_aside(transaction: Transaction, seqs: Sequence[int]) -> None:
+    """Ours nobody's until somebody begins: it is not their fault when dispatchers die."""
+    transaction.cursor.executemany(
+        f"UPDATE {PREFIX}outbox SET dispatcher = {ASIDE} WHERE event_seq = ? AND dispatcher = ?",
+        [(seq, transaction.dispatcher) for seq in seqs],
+    )
+
+
 def take_over(transaction: Transaction, quarantine_claims: int) -> None:
-    """What dispatchers that are gone still held is nobody's, and counted."""
+    """What dispatchers that are gone still held is nobody's, and counted; so is, and is not
+    counted, what one of them had set aside."""
     poison = outbox.c.claims + 1 >= quarantine_claims
     transaction.connection.execute(
         update(outbox)
         .where(outbox.c.dispatcher > QUARANTINE, outbox.c.dispatcher != transaction.dispatcher)
         .values(dispatcher=case((poison, QUARANTINE), else_=None), claims=outbox.c.claims + 1)
+    )
+    transaction.cursor.execute(
+        f"UPDATE {PREFIX}outbox SET dispatcher = NULL WHERE dispatcher = {ASIDE}"
     )
 
 

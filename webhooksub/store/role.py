@@ -207,6 +207,10 @@ class DispatcherRole:
         self._check_fork()
         self._process.write(lambda t: outbox.release_events(t, seqs), rows=len(seqs))
 
+    def set_aside_events(self, seqs: Sequence[int]) -> None:
+        self._check_fork()
+        self._process.write(lambda t: outbox.set_aside(t, seqs), rows=len(seqs))
+
     def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
         self._check_fork()
         now = self._clock()

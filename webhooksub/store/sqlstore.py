@@ -137,6 +137,9 @@ class SqlStore(SqlReads):
     def release_events(self, seqs: Sequence[int]) -> None:
         self._role.release_events(seqs)
 
+    def set_aside_events(self, seqs: Sequence[int]) -> None:
+        self._role.set_aside_events(seqs)
+
     def claim_due(self, per_origin: int, limit: int) -> list[DueTuple]:
         return self._role.claim_due(per_origin, limit)
 

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     # A receiver that a busy machine makes slow is no unclear answer.
     "connect_timeout_ms": 30_000,
     "total_timeout_ms": 60_000,
+    "subscriptions_per_root_max": 100_000,
     # Here it is not an event that ends the process.
     "quarantine_claims": 1_000_000,
 }

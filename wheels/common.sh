@@ -4,7 +4,7 @@ set -euo pipefail
 
 WHEELS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$WHEELS")
-CACHE=${WEBHOOKSUB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/webhooksub}
+CACHE=${WHEELS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/webhooksub}
 PYTHON=${PYTHON:-python3}
 JOBS=${JOBS:-2}
 # The oldest C libraries that a wheel runs on.

@@ -1,7 +1,7 @@
 # --- Wheels (wheels/README.md) ------------------------------------------------
 # Where what was built is kept, by the hash of what it was built from.
-export WEBHOOKSUB_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/webhooksub
-WHEEL_TOOLS = $(WEBHOOKSUB_CACHE)/tools-$(shell cd wheels && sha256sum requirements.txt | sha256sum | cut -c 1-16)/bin
+export WHEELS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/webhooksub
+WHEEL_TOOLS = $(WHEELS_CACHE)/tools-$(shell cd wheels && sha256sum requirements.txt | sha256sum | cut -c 1-16)/bin
 # ARCHES="x86_64" builds for one machine alone; x86_64-musl is for Alpine.
 ARCHES ?= x86_64 aarch64
 FREE_THREADED ?= python3.13t
@@ -36,7 +36,7 @@ wheel-page: ## docs/platforms.md from what the matrix has found
 
 # A part of .ci/run. Building what a wheel links takes minutes, once.
 ci-wheels: ## the x86-64 wheel, its gate, this machine's Pythons; WHEELS=1: also with an empty cache
-	@if [ '$(WHEELS)' ] || ls $(WEBHOOKSUB_CACHE)/deps-*-x86_64/components.json >/dev/null 2>&1; then \
+	@if [ '$(WHEELS)' ] || ls $(WHEELS_CACHE)/deps-*-x86_64/components.json >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory wheels ARCHES=x86_64 FREE_THREADED= && \
 	    $(MAKE) --no-print-directory wheel-matrix ROWS=--local; \
-	else echo "no wheels: nothing is kept in $(WEBHOOKSUB_CACHE), and WHEELS=1 is not set"; fi
+	else echo "no wheels: nothing is kept in $(WHEELS_CACHE), and WHEELS=1 is not set"; fi

@@ -213,6 +213,9 @@ whs_json_append_string(struct whs_buf *buf, struct whs_slice text)
     whs_buf_append_char(buf, '"');
     size_t from = 0;
     for (size_t i = 0; i < text.len; i++) {
+        while (text.len - i > WHS_WORD_BYTES &&
+               whs_json_is_plain(whs_word_read(text.ptr + i)))
+            i += WHS_WORD_BYTES;
         unsigned char c = (unsigned char)text.ptr[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;

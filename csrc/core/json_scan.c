@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "json.h"
-#include "word.h"
 
 /* Of a strict number. cJSON before 1.7.18 reads no more bytes of one, and together the
  * two keep it far inside the range of a double: it neither overflows nor vanishes. */
@@ -94,12 +93,9 @@ scan_escape(struct scanner *in)
 static void
 skip_plain(struct scanner *in)
 {
-    for (; in->end - in->at >= WHS_WORD_BYTES; in->at += WHS_WORD_BYTES) {
-        uint64_t word = whs_word_read(in->at);
-        if (whs_word_has_below(word, 0x20) || whs_word_find(word, '"') ||
-            whs_word_find(word, '\\'))
-            return;
-    }
+    while (in->end - in->at >= WHS_WORD_BYTES &&
+           whs_json_is_plain(whs_word_read(in->at)))
+        in->at += WHS_WORD_BYTES;
 }
 
 /* At the opening quote. Whether the bytes are UTF-8 was judged for the whole text. */

@@ -10,6 +10,7 @@
 
 #include "slice.h"
 #include "status.h"
+#include "word.h"
 
 /* What the scanner can keep in mind: a batch in an envelope is a little deeper than its
  * data. */
@@ -20,5 +21,13 @@
  * \u0000, no lone surrogate escape and no number that a double could not hold. */
 WHS_CHECK enum whs_status whs_json_scan(struct whs_slice text, unsigned depth_max,
                                         bool strict, struct whs_error *err);
+
+/* None of these eight bytes ends a string, begins an escape or must be escaped. */
+static inline bool
+whs_json_is_plain(uint64_t word)
+{
+    return !whs_word_has_below(word, 0x20) && !whs_word_find(word, '"') &&
+           !whs_word_find(word, '\\');
+}
 
 #endif

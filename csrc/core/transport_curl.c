@@ -157,6 +157,18 @@ first_of(const struct whs_link *list)
 
 /* --- Ending. --- */
 
+/* A socket that it opened and sent nothing through, because the connection hung, may
+ * outlive it for a while: that is not asked about when the next exchange has its turn
+ * with this transfer. */
+static void
+disown_sockets(struct curl_transport *t, const struct whs_curl_transfer *transfer)
+{
+    int fd = -1;
+    while (transfer->opened && transfer->requests == 0 &&
+           (fd = whs_curl_loop_next_opened(&t->loop, transfer, fd)) >= 0) {
+    }
+}
+
 static void
 remove_from_multi(struct curl_transport *t, struct whs_curl_transfer *transfer,
                   bool given_up)
@@ -166,6 +178,7 @@ remove_from_multi(struct curl_transport *t, struct whs_curl_transfer *transfer,
     else
         whs_curl_transfer_end_resolving(transfer);
     curl_multi_remove_handle(t->loop.multi, transfer->easy);
+    disown_sockets(t, transfer);
     transfer->added = false;
 }
 

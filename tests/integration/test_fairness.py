@@ -1,5 +1,6 @@
 """What a bad endpoint costs others: nothing."""
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterator
 
@@ -50,6 +51,19 @@ def nowhere(taken: socket.socket) -> str:
     return f"https://localhost:{taken.getsockname()[1]}/"
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """An endpoint whose connections hang: its backlog is full, and nobody accepts."""
+    with socket.socket() as listener, contextlib.ExitStack() as callers:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"https://localhost:{listener.getsockname()[1]}/"
+
+
 def serve(peer: Peer) -> None:
     while peer.read_request():
         peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -71,6 +85,20 @@ def test_a_dead_origin_costs_one_claim_for_each_probe(
     # What did not start was written once; what came back to be a probe was tried.
     assert stats["spilled"] <= 500 - 5
     assert stats["waiting"] + stats["in_flight"] + stats["claimed"] in (500, 501)
+
+
+def test_connections_that_hang_are_not_held_against_who_is_sent_to_next(
+    make: Make, receiver: Receiver, subscribe: Subscribe, silent: str, url: str
+) -> None:
+    hooks = make(url, config={"connect_timeout_ms": 300, "retry_steps_ms": (60_000,)}).start()
+    subscribe(hooks, url=silent)
+    subscribe(hooks, resource=OTHER)
+    publish(hooks, 20)
+    assert wait_until(lambda: hooks.stats()["origins_blocked"] == 1)
+    assert wait_until(lambda: hooks.stats()["in_flight"] == 0)
+    publish(hooks, 10, OTHER + "/r1")
+    receiver.wait_for(10)
+    assert wait_until(lambda: hooks.stats()["delivered"] == 10)
 
 
 def test_a_dead_origin_that_lives_again_gets_all_that_waited(

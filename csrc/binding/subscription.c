@@ -257,7 +257,7 @@ static PyMethodDef methods[] = {
     {"from_json", (PyCFunction)(void (*)(void))Subscription_from_json,
      METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      "from_json($type, /, text, *, catalog=None, now=None, current=None, dev=False, "
-     "ports=(), sockets=False, integrity_header=None)\n--\n\n"
+     "ports=(), sockets=False, integrity_header=None, max_lifetime_ms=0)\n--\n\n"
      "From its JSON document; `current` are the server-made fields of the subscription "
      "that it replaces. Raises ValidationError with every mistake."},
     {"_restore", Subscription_restore, METH_VARARGS | METH_CLASS,
@@ -282,7 +282,8 @@ static PyType_Slot slots[] = {
      "Subscription(*, resource, modification_type, expires, notification_url=None, "
      "notification_messages=None, connection_type=None, brand_code=None, "
      "integrity_key=None, max_retries=None, delivery=None, catalog=None, now=None, "
-     "dev=False, ports=(), sockets=False, integrity_header=None)\n--\n\n"
+     "dev=False, ports=(), sockets=False, integrity_header=None, "
+     "max_lifetime_ms=0)\n--\n\n"
      "What a customer asks for: immutable, checked, without identity.\n\n"
      "Raises ValidationError with every mistake at once. Never shows its key."},
     {Py_tp_new, Subscription_new},

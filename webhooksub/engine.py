@@ -37,7 +37,7 @@ def make_engine(
         settings |= {name: getattr(part, name) for name in part.__dataclass_fields__}
     settings |= {name: getattr(config.http, name) for name in _HTTP}
     if config.http.handshake == "cloudevents":
-        settings["request_origin"] = config.http.handshake_origin
+        settings["handshake_origin"] = config.http.handshake_origin
     settings |= _authorities(config.http.ca_bundle, dev, ca_pem)
     return _core.Engine(catalog, {k: v for k, v in settings.items() if v is not None})
 

@@ -22,6 +22,7 @@ _UNREACHABLE = "the URL does not agree: it cannot be reached"
 _ECHOED = "text/plain"
 
 
+_NAME = re.compile(r"[A-Za-z0-9.-]{1,253}")
 # What an endpoint may say is longer than any rate that we could reach.
 _RATE = re.compile(r"[0-9]{1,9}")
 _UNLIMITED = "*"
@@ -48,7 +49,7 @@ class Handshake:
 
     def __init__(self, http: HttpConfig) -> None:
         self._way, self._origin = http.handshake, http.handshake_origin or ""
-        if self._way == "cloudevents" and not self._origin:
+        if self._way == "cloudevents" and not _NAME.fullmatch(self._origin):
             raise ConfigurationError("handshake_origin: cloudevents needs our own DNS name")
 
     @property

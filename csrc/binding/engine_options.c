@@ -233,7 +233,7 @@ read_origin(struct reading *r, PyObject *value)
 {
     struct whs_slice text;
     char *out = r->out->engine.request_origin;
-    if (!text_slice(r->state, value, "request_origin", &text) || text.len == 0 ||
+    if (!text_slice(r->state, value, "handshake_origin", &text) || text.len == 0 ||
         text.len >= sizeof(r->out->engine.request_origin) ||
         whs_slice_has_control(text)) {
         PyErr_Clear();
@@ -345,7 +345,7 @@ static const struct {
     {"disable_on_gone", read_disable_on_gone},
     {"integrity_header", read_header},
     {"integrity_encoding", read_encoding},
-    {"request_origin", read_origin},
+    {"handshake_origin", read_origin},
     {"allow", read_allow},
     {"deny", read_deny},
     {"nat64", read_nat64},

@@ -259,6 +259,10 @@ def test_a_publisher_asks_too_and_off_asks_nobody(make: Make, endpoint: Endpoint
     assert len(endpoint.server.requests) == 1
 
 
-def test_cloudevents_without_our_own_name_is_refused(make: Make) -> None:
+@pytest.mark.parametrize(
+    "origin", [None, "me example", "me\r\nX-Evil: 1", "a" * 254, "\xe9.example"]
+)
+def test_cloudevents_without_our_own_name_is_refused(make: Make, origin: str | None) -> None:
+    config = {"handshake": "cloudevents"} | ({} if origin is None else {"handshake_origin": origin})
     with pytest.raises(ConfigurationError, match="handshake_origin"):
-        make("memory://", config={"handshake": "cloudevents"})
+        make("memory://", config=config)

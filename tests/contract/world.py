@@ -25,7 +25,7 @@ SECRET = "of the tests of the contract alone"
 _DAY = 86_400
 RECORDS = "tenant/acme/sidedrawer/s1/record"
 _EVENTS = 3
-_CONFIG = {
+CONFIG = {
     # Endpoints that are made up are not there: nobody waits for them.
     "connect_timeout_ms": 200,
     "total_timeout_ms": 500,
@@ -88,7 +88,7 @@ def authorization_of(who: str) -> str:
 def dispatcher(folder: Path) -> Iterator[Dispatcher]:
     """Started, with a subscription whose deliveries fail."""
     url = f"sqlite:///{folder / 'hooks.db'}"
-    hooks = Dispatcher(url, authorizer=members, dev=True, config=_CONFIG)
+    hooks = Dispatcher(url, authorizer=members, dev=True, config=CONFIG)
     with Receiver() as receiver, hooks:
         receiver.answer(503)
         hooks.subscribe(

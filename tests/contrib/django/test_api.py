@@ -19,9 +19,9 @@ from django.test import AsyncClient, Client
 from shop.models import Shop
 from shop.webhooks import token_for
 
+from webhooksub import Unauthenticated
 from webhooksub.api import SubscriptionApi
 from webhooksub.contrib.django import hooks
-from webhooksub.contrib.django.views import Unauthenticated
 
 pytestmark = pytest.mark.filterwarnings("ignore:no dispatcher")
 

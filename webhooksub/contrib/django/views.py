@@ -17,11 +17,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from ...api import MAX_BODY, ApiAnswer, ApiRequest, SubscriptionApi
 from ...api.problems import problem
+from ...errors import Unauthenticated
 from .dispatcher import DjangoDispatcher, current
-
-
-class Unauthenticated(Exception):
-    """An actor callable may raise it, or answer None: nobody that the service knows."""
 
 
 @csrf_exempt  # asked below, where a browser speaks

@@ -51,9 +51,19 @@ log = logging.getLogger("webhooksub")
 _FLUSH_SLICE = 0.2
 
 
-def system_clock() -> int:
-    """UTC milliseconds."""
-    return time.time_ns() // 1_000_000
+class SystemClock:
+    """UTC milliseconds. `ahead_ms` is what a test has moved it on (:mod:`webhooksub.testing`)."""
+
+    ahead_ms = 0
+
+    def __call__(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ahead_ms
+
+    def __repr__(self) -> str:
+        return "system_clock"
+
+
+system_clock = SystemClock()
 
 
 class Dispatcher(DispatcherSubscriptions, DispatcherLooking):

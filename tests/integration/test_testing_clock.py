@@ -1,5 +1,6 @@
 """Moving the clock makes a real dispatcher do at once what is due later."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from acme import KEY, PATH, RECORDS
 
 from webhooksub import DeliveryState, Dispatcher, SubscriptionStatus, allow_all
+from webhooksub.dispatcher import system_clock
 from webhooksub.testing import Answer, Clock, Receiver
 
 
@@ -117,6 +119,46 @@ def test_the_lease_is_kept_however_far_the_clock_is_moved(
         hooks.publish(PATH, "update")
         assert hooks.flush(10).delivered == 1
     assert not hooks.stats()["fenced"]
+
+
+def test_an_installed_clock_moves_dispatchers_that_were_given_none(
+    clock: Clock, receiver: Receiver, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'hooks.db'}"
+    with Dispatcher(url, authorizer=allow_all, dev=True) as hooks:
+        subscribe(hooks, receiver)
+        receiver.script([500, 500, 200])
+        with clock.installed():
+            hooks.publish(PATH, "update")
+            assert hooks.flush(10).waiting == 1
+            clock.advance(minutes=1)
+            assert hooks.flush(10).retried == 1
+            clock.advance(hours=1)
+            assert hooks.flush(10).delivered == 1
+        assert len(receiver.requests) == 3
+
+
+def test_a_dispatcher_outlives_a_clock_that_was_installed(
+    clock: Clock, receiver: Receiver, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'hooks.db'}"
+    config = {"heartbeat_ms": 50, "lease_ms": 500, "retry_steps_ms": (100,)}
+    with Dispatcher(url, authorizer=allow_all, dev=True, config=config) as hooks:
+        subscribe(hooks, receiver)
+        with clock.installed():
+            clock.advance(days=2)
+            hooks.publish(PATH, "update")
+            assert hooks.flush(10).delivered == 1
+        assert abs(system_clock() - time.time() * 1_000) < 10_000
+        receiver.script([500])
+        deadline = time.monotonic() + 1  # twice the lease
+        while time.monotonic() < deadline:
+            hooks.publish(PATH, "update")
+            assert hooks.flush(10).complete
+        receiver.wait_for(3)
+        assert hooks.flush(10).complete
+        assert not hooks.stats()["fenced"]
+        assert {r.status for r in receiver.requests[2:]} == {200}
 
 
 def test_time_does_not_go_back(clock: Clock) -> None:

@@ -56,7 +56,7 @@ def test_a_scripted_endpoint_and_a_clock_make_a_retry_happen(pytester: pytest.Py
         """
 def test_retries(webhook_receiver, webhook_clock, tmp_path):
     url = f"sqlite:///{tmp_path / 'hooks.db'}"
-    with Dispatcher(url, authorizer=allow_all, dev=True, clock=webhook_clock) as hooks:
+    with Dispatcher(url, authorizer=allow_all, dev=True) as hooks:
         hooks.subscribe(RECORDS, "any", webhook_receiver.url("/hook"), expires=timedelta(days=9))
         webhook_receiver.script([503])
         hooks.publish(f"{RECORDS}/r1", "update")
@@ -65,8 +65,11 @@ def test_retries(webhook_receiver, webhook_clock, tmp_path):
         assert hooks.flush(10).delivered == 1
     assert [r.status for r in webhook_receiver.requests] == [503, 200]
 
-def test_a_receiver_of_its_own(webhook_receiver):
+def test_a_receiver_and_a_time_of_its_own(webhook_receiver, webhook_clock):
     assert webhook_receiver.requests == []
+    assert "0:00:00 ahead" in repr(webhook_clock)
+    from webhooksub.dispatcher import system_clock
+    assert system_clock.ahead_ms == 0
 """,
     )
     result.assert_outcomes(passed=2)

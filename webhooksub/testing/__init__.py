@@ -2,7 +2,7 @@
 
 - ``published``: what the service published, also in a transaction that never commits
 - ``webhook_receiver``: a local HTTPS endpoint with scripted answers
-- ``webhook_clock``: time that is moved on instead of awaited
+- ``webhook_clock``: time of every dispatcher, moved on instead of awaited
 
 ::
 

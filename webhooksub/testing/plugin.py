@@ -27,6 +27,7 @@ def webhook_receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def webhook_clock() -> Clock:
-    """For ``Dispatcher(…, clock=webhook_clock)``: ``advance(minutes=5)`` makes retries due."""
-    return Clock()
+def webhook_clock() -> Iterator[Clock]:
+    """The time of every dispatcher in this test: ``advance(minutes=5)`` makes retries due."""
+    with Clock().installed() as clock:
+        yield clock

@@ -1,48 +1,30 @@
 """``manage.py webhooksub worker``: the process that delivers.
 
 It uses the service's own dispatcher, with its authorizer, its encoder and its signals.
-SIGTERM and SIGINT make it drain: nothing more starts, attempts under way get `grace_ms`, and
-what is left stays in the store for the next one.
 """
 
-import signal
-import threading
-from types import FrameType
+import socket
+from contextlib import ExitStack
 
 import click
 
-from .dispatcher import DjangoDispatcher, current
-
-# How often it looks whether it still delivers.
-_LOOK_SECONDS = 0.5
+from ...cli.worker import deliver, health_option
+from ...running import listen
+from .dispatcher import current
 
 
 @click.command()
-def worker() -> None:
-    """Deliver until SIGTERM, then drain."""
-    ended = threading.Event()
+@health_option
+def worker(health: tuple[str, int] | None) -> None:
+    """Deliver what the project publishes, until SIGTERM or SIGINT; then drain.
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    hooks = current()
-    try:
-        hooks.start()
-        click.echo(f"delivering from {hooks.database_name}", err=True)
-        fenced = wait(hooks, ended)
-        click.echo("draining", err=True)
-    finally:
-        hooks.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    click.get_current_context().exit(1 if fenced else 0)
-
-
-def wait(hooks: DjangoDispatcher, ended: threading.Event) -> bool:
-    """Until it is told to end; True: another dispatcher took the work over."""
-    while not ended.wait(_LOOK_SECONDS):
-        if hooks.stats()["fenced"]:
-            click.echo("another dispatcher delivers now", err=True)
-            return True
-    return False
+    Nothing more starts, attempts under way get `grace_ms`, what is left waits in the database.
+    Ends with 1 when the dispatcher stopped by itself.
+    """
+    with ExitStack() as stack:
+        listener: socket.socket | None = None
+        if health is not None:
+            listener = stack.enter_context(listen(*health))
+        hooks = current()
+        told = deliver(hooks, hooks.database_name, listener)
+    click.get_current_context().exit(0 if told else 1)

@@ -61,7 +61,9 @@ def web(environ: dict[str, str]) -> Process:
 
 
 def worker(environ: dict[str, str]) -> Process:
-    return Process("manage.py", "webhooksub", "worker", ready="delivering", environ=environ)
+    return Process(
+        "manage.py", "webhooksub", "worker", ready="webhooksub: delivering", environ=environ
+    )
 
 
 def post(url: str, document: object, token: str) -> tuple[int, Any]:

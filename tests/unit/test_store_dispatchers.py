@@ -165,6 +165,19 @@ def test_an_event_that_keeps_killing_is_quarantined_and_can_be_released(kit: Any
     assert claim(store) == [(killer, 1, [])]
 
 
+def test_who_ends_as_it_should_is_held_against_no_event(kit: Any) -> None:
+    """However many starts it takes: only deaths make an event suspect."""
+    [event] = [p.seq for p in kit.store().publish([kit.event()])]
+    for _ in range(6):
+        store = kit.store()
+        store.begin_dispatching(kit.info())
+        assert claim(store)[0][0] == event
+        store.end_dispatching()
+    store = crash(kit, 1)
+    [young] = [p.seq for p in store.publish([kit.event()])]
+    assert [seq for seq, _, _ in claim(store)] == [event, young], "it is not claimed alone"
+
+
 def test_neighbours_of_a_killer_are_not_quarantined_with_it(kit: Any) -> None:
     """Alone in its dispatcher, only the killer is counted on."""
     seqs = [p.seq for p in kit.store().publish(kit.events(4))]

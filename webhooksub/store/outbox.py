@@ -194,11 +194,12 @@ def take_over(transaction: Transaction, quarantine_claims: int) -> None:
 
 def give_back(transaction: Transaction) -> None:
     """At the end of the role. Part of these events may be settled, so they count as taken
-    over: whoever claims them is told which part."""
+    over once: whoever claims them is told which part. Nobody died of them."""
+    first = outbox.c.claims == 0
     transaction.connection.execute(
         update(outbox)
         .where(outbox.c.dispatcher == transaction.dispatcher)
-        .values(dispatcher=None, claims=outbox.c.claims + 1)
+        .values(dispatcher=None, claims=case((first, 1), else_=outbox.c.claims))
     )
 
 

@@ -32,6 +32,7 @@ def count(told: str, name: str) -> int:
     return int(line.split()[-1].replace(",", ""))
 
 
+@pytest.mark.serial
 @pytest.mark.timeout(300)
 def test_a_kill_at_each_failpoint_loses_nothing(built: None) -> None:
     done = run("--kills", "14", "--fan-outs", "1,100", "--seed", str(random.randrange(1_000)))
@@ -42,6 +43,7 @@ def test_a_kill_at_each_failpoint_loses_nothing(built: None) -> None:
     assert count(done.stdout, "lost") == 0
 
 
+@pytest.mark.serial
 @pytest.mark.timeout(300)
 def test_events_that_are_settled_before_they_are_answered_are_seen_to_be_lost(built: None) -> None:
     done = run("--kills", "6", "--fan-outs", "1", "--sabotage", "settle-before-answer")

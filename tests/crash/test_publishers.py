@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 REFUSED = "another dispatcher delivers from this file: host here, pid 7"
 
 
+@pytest.mark.serial
 def test_many_processes_publish_beside_one_dispatcher() -> None:
     done = subprocess.run(
         [sys.executable, str(HERE / "publishers.py"), "--seconds", "5"],

@@ -156,10 +156,9 @@ class Round:
 
     def _live(self, kind: str) -> None:
         self._hit.unlink(missing_ok=True)
-        if kind == "in-migration":
-            self._start("migrate", kind).wait(_LIFE_SECONDS)
-        elif kind in failpoints.POINTS:
-            self._until_failpoint(self._start("work", kind))
+        if kind in failpoints.POINTS:
+            role = "migrate" if kind == "in-migration" else "work"
+            self._until_failpoint(self._start(role, kind))
         else:
             process = self._start("work")
             process.stdout.readline()
@@ -209,7 +208,7 @@ class Round:
         while any(self._count(_LEFT)) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.stdin.close()
-        process.wait(_LIFE_SECONDS)
+        process.wait(_DRAIN_SECONDS)
         process.stdout.close()
         self._endpoint.await_quiet()
 

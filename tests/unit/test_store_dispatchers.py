@@ -336,10 +336,11 @@ def test_many_paused_rows_do_not_stand_before_a_neighbour(kit: Any) -> None:
 # --- a wall clock that is set --------------------------------------------------------
 
 
+@pytest.mark.parametrize("url", ["", "memory://"])
 def test_what_waits_keeps_its_delay_when_the_clock_is_set_back(
-    kit: Any, caplog: pytest.LogCaptureFixture
+    kit: Any, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
-    store = kit.store()
+    store = kit.store(url)
     sub = kit.subscribe(store)
     store.begin_dispatching(kit.info())
     [event] = [p.seq for p in store.publish([kit.event()])]

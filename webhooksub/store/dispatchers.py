@@ -58,6 +58,10 @@ def begin(
     return transaction.dispatcher
 
 
+def warn_of_clock(ms: int) -> None:
+    log.warning("the wall clock was set back by %d ms or more: what waits keeps its delays", ms)
+
+
 def follow_clock(transaction: Transaction, now: int) -> bool:
     """True: somebody's last sign of life is later than now, so that the wall clock was set
     back since, and what waits has kept its delays. Nobody would deliver it before the old
@@ -67,7 +71,7 @@ def follow_clock(transaction: Transaction, now: int) -> bool:
     latest = connection.execute(select(func.max(dispatcher.c.heartbeat_at)).where(ahead)).scalar()
     if latest is None:
         return False
-    log.warning("the wall clock was set back by %d ms or more", latest - now)
+    warn_of_clock(latest - now)
     due.keep_delays(transaction, now)
     connection.execute(update(dispatcher).where(ahead).values(heartbeat_at=now))
     return True

@@ -91,6 +91,12 @@ class DueGroups:
             at = self._first()
             return None if at == NEVER else at
 
+    def forget_times(self) -> None:
+        """They are of another clock: they are read again, and no origin is held by them."""
+        with self._lock:
+            self._heap, self._earliest, self._holds = [], {}, Holds()
+            self._revision = self._replay_rev = None
+
     # --- holds and shares -----------------------------------------------------------------------
 
     def held(self, origins: Iterable[int]) -> set[int]:

@@ -15,6 +15,7 @@ from .. import _core
 from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
 from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
+from .dispatchers import warn_of_clock
 from .memory_reads import MemoryReads, data_size
 from .memory_waiting import Row
 
@@ -40,6 +41,7 @@ class MemoryStore(MemoryReads):
             None
         )
         self._wake: Callable[[], None] | None = None
+        self._beat_at = 0
 
     def open(self) -> None:
         self._check()
@@ -179,7 +181,13 @@ class MemoryStore(MemoryReads):
         self._wake = wake
 
     def heartbeat(self) -> bool:
-        return self._dispatching
+        with self._lock:
+            now = self._clock()
+            if now < self._beat_at:
+                warn_of_clock(self._beat_at - now)
+                self._waiting.keep_delays(now)
+            self._beat_at = now
+            return self._dispatching
 
     def end_dispatching(self) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ Row = tuple[Any, ...]  # as Reports.deliveries gives it
 
 _WAITING, _CLAIMED = int(DeliveryState.WAITING), int(DeliveryState.CLAIMED)
 # Places in a row.
-_STATE, _NEXT_AT, _ORIGIN, _OUTCOME = 2, 4, 5, 8
+_STATE, _NEXT_AT, _ORIGIN, _OUTCOME, _UPDATED_AT = 2, 4, 5, 8, 10
 
 
 class Waiting:
@@ -106,6 +106,15 @@ class Waiting:
             if row[_ORIGIN] != origin:
                 at = now if row[_OUTCOME] == Outcome.SPILLED else row[_NEXT_AT]
                 self.add((*row[:_NEXT_AT], at, origin, *row[_ORIGIN + 1 :]))
+
+    def keep_delays(self, now: int) -> None:
+        """After the clock was set back: see :func:`due.keep_delays`."""
+        self._holds = Holds()
+        for row in list(self.rows.values()):
+            late = row[_UPDATED_AT] - now
+            if late > 0 and row[_STATE] == _WAITING:
+                at = row[_NEXT_AT] - late
+                self.add((*row[:_NEXT_AT], at, *row[_NEXT_AT + 1 : _UPDATED_AT], now))
 
     def release(self, key: Key, at: int) -> None:
         """A claimed row waits again."""

@@ -96,12 +96,8 @@ class DispatcherRole:
 
     def _heartbeat(self, transaction: Transaction, now: int) -> bool:
         if transaction.alive and dispatchers.follow_clock(transaction, now):
-            transaction.after.append(self._forget_times)
+            transaction.after.append(self.groups.forget_times)
         return dispatchers.heartbeat(transaction, now)
-
-    def _forget_times(self) -> None:
-        """They are read again."""
-        self.groups = DueGroups()
 
     def end(self) -> None:
         with self._lock:

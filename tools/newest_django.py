@@ -21,7 +21,7 @@ HOME = ROOT / "build" / "django-newest"
 TESTS = "tests/contrib/django"
 OLDEST, NEWEST = (3, 12), (3, 14)
 # What the tests use besides: servers and clients.
-BESIDES = ("Django>=6", "httpx", "uvicorn>=0.30")
+BESIDES = ("Django>=6", "djangorestframework>=3.16", "httpx", "uvicorn>=0.30")
 _USABLE = "import ssl, sqlite3, venv, sys; print(*sys.version_info[:3])"
 
 

@@ -1,6 +1,7 @@
 """The subscription API in a project: who asks, and that no other site asks for them."""
 
 import asyncio
+import base64
 import json
 import re
 import threading
@@ -16,6 +17,9 @@ from config.wsgi import application as wsgi
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import AsyncClient, Client
+from rest_framework.authentication import BasicAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 from shop.models import Shop
 from shop.webhooks import token_for
 
@@ -100,6 +104,14 @@ async def _who(request: Any) -> Any:
     return await get_user_model().objects.filter(username=request.headers.get("X-User")).afirst()
 
 
+def _of_rest_framework(request: Any) -> Any:
+    try:
+        found = BasicAuthentication().authenticate(Request(request))
+    except AuthenticationFailed:
+        return None
+    return None if found is None else found[0]
+
+
 def _raising(request: Any) -> Any:
     raise Unauthenticated
 
@@ -127,6 +139,24 @@ def test_without_an_actor_callable_it_is_who_is_logged_in(
     assert client.get("/api/webhooks").status_code == 401
     client.force_login(ann)
     assert client.get("/api/webhooks").status_code == 200
+
+
+def test_nobody_is_nobody_even_where_everybody_may_subscribe(settings: Any) -> None:
+    settings(WEBHOOKSUB={"authorizer": "webhooksub.allow_all", "dev": True})
+    assert Client().get("/api/webhooks").status_code == 401
+    assert Client().get("/api/openapi.json").status_code == 200
+
+
+def test_an_actor_of_django_rest_framework(settings: Any, ann: Any, shop: Shop) -> None:
+    given = {"authorizer": "shop.webhooks.Authorizer", "catalog": "shop.webhooks.CATALOG"}
+    settings(WEBHOOKSUB=given | {"actor": _of_rest_framework})
+    password = base64.b64encode(b"ann:ann").decode()
+    client = Client(enforce_csrf_checks=True)
+    assert post(client, "/api/webhooks", DOCUMENT).status_code == 401
+    right = {"Authorization": f"Basic {password}"}
+    assert post(client, "/api/webhooks", DOCUMENT, **right).status_code == 201
+    wrong = {"Authorization": "Basic eDp5"}
+    assert post(client, "/api/webhooks", DOCUMENT, **wrong).status_code == 401
 
 
 def test_it_works_under_atomic_requests(

@@ -20,6 +20,9 @@ from ...api.problems import problem
 from ...errors import Unauthenticated
 from .dispatcher import DjangoDispatcher, current
 
+# What everybody may read, whoever they are.
+_PAGES = ("openapi.json", "docs")
+
 
 @csrf_exempt  # asked below, where a browser speaks
 @transaction.non_atomic_requests  # subscriptions have a transaction of their own
@@ -27,18 +30,21 @@ def api(request: HttpRequest, path: str) -> HttpResponse:
     """Everything below the mount."""
     hooks = current()
     try:
-        body = request.read(MAX_BODY + 1)
+        body = _body(request)
     except UnreadablePostError:
         return _response(problem(400, "the body did not arrive"))
     if (reason := _forged(request)) is not None:
         return _response(problem(403, reason))
+    actor = None if path in _PAGES else _actor(hooks, request)
+    if actor is None and path not in _PAGES:
+        return _response(_api(hooks).unauthenticated())
     facts = ApiRequest(
         method=request.method or "",
         path="/" + path,
         query=request.META.get("QUERY_STRING", ""),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
-        actor=_actor(hooks, request),
+        actor=actor,
         base_path=quote(request.path[: len(request.path) - len(path)].rstrip("/")),
     )
     return _response(_api(hooks).answer(facts))
@@ -49,7 +55,16 @@ def _api(hooks: DjangoDispatcher) -> SubscriptionApi:
     return SubscriptionApi(hooks)
 
 
+def _body(request: HttpRequest) -> bytes:
+    """At most a byte more than the API takes, which is enough for it to refuse."""
+    body = b""
+    while len(body) <= MAX_BODY and (chunk := request.read(MAX_BODY + 1 - len(body))):
+        body += chunk
+    return body
+
+
 def _actor(hooks: DjangoDispatcher, request: HttpRequest) -> Any:
+    """None: nobody that the service knows."""
     ask = hooks.actor or logged_in_user
     try:
         return async_to_sync(ask)(request) if inspect.iscoroutinefunction(ask) else ask(request)

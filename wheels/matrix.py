@@ -2,7 +2,8 @@
 
 ``matrix.py [NAME...]`` runs all rows or those whose name holds one of the NAMEs, prints a table,
 and ends with 1 if anything failed. Each row is kept in the cache; ``--page`` writes them all into
-docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone.
+docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone,
+``--only=unit/test_build.py,isolated`` these tests alone.
 
 A row runs from / with a PATH that holds no compiler; the tests are a copy without the package,
 so that nothing but the installed wheel can be what they import. Rows of other systems run in
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -46,6 +47,8 @@ UNDER_QEMU = (
 )
 # Other packages with an OpenSSL or libcurl of their own, for tests/isolated.
 NEIGHBOURS = ("cryptography", "psycopg[binary]", "pycurl", "confluent-kafka")
+# These hold documents and tools against the sources of the package, which are not there.
+OF_THE_REPOSITORY = ("unit/test_docs.py",)
 PROBE = """
 import json, platform, shutil, ssl, sys
 import webhooksub
@@ -307,7 +310,7 @@ def run_tests(place: Place, result: Result) -> None:
     ]
     pytest += ["-c", suite / "pyproject.toml", "--timeout", "600" if place.row.only else "300"]
     paths = [suite / "tests" / name for name in place.row.only] or [suite / "tests"]
-    prove = ["--ignore", suite / "tests" / "prove"]
+    prove = [f"--ignore={suite / 'tests' / name}" for name in ("prove", *OF_THE_REPOSITORY)]
     passes: list[list[str | Path]] = [
         ["-n", "2", "-m", "not serial", *paths, *prove],
         ["-m", "serial", *paths, *prove],
@@ -445,7 +448,10 @@ def main() -> None:
         write_page()
         return
     results = []
+    only = [a.removeprefix("--only=").split(",") for a in arguments if a.startswith("--only=")]
     for row in find_rows([a for a in arguments if a[:2] != "--"], local="--local" in arguments):
+        if isinstance(row, Row) and only:
+            row = replace(row, only=tuple(only[0]))
         if isinstance(row, str):
             results.append(Result(row, "", trouble=["cannot be had"]))
             continue

@@ -419,7 +419,7 @@ def cells(result: Result) -> list[str]:
     facts[2] = " ".join(facts[2].split()[:2])
     if probe.get("gil") is False:
         facts[0] += ", no GIL"
-    return [f"`{tag}`", re.sub(", (python)?3.*", "", result.name), *facts, *numbers, result.day]
+    return [tag, re.sub(", (python)?3.*", "", result.name), *facts, *numbers, result.day]
 
 
 def table(results: list[Result]) -> str:

@@ -22,6 +22,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 BYTES_MAX = 8 * 1024 * 1024
+GLIBC = "2.28"
 # The C library's own parts, under glibc's names and musl's.
 NEEDED = re.compile(
     r"(libc|libm|libdl|libpthread|librt)\.so\.\d+|ld-linux-[\w-]+\.so\.\d+|"
@@ -101,15 +102,16 @@ def glibc_of(wheel: Wheel) -> list[str]:
 
 def check_libc(wheel: Wheel) -> Iterator[str]:
     used = glibc_of(wheel)
-    promised = re.fullmatch(r"manylinux_(\d+)_(\d+)_(\w+)", wheel.platform)
-    if promised and used:
-        most = f"{promised[1]}.{promised[2]}"
-        if version_key(used[-1]) > version_key(most):
-            yield f"uses glibc {used[-1]}, newer than {most}"
-        if version_key(most) > (2, 28):
-            yield f"promises glibc {most}, not 2.28"
-    elif not promised and not (wheel.platform.startswith("musllinux_1_2_") and not used):
-        yield f"has the tag {wheel.platform}, and symbols of glibc {', '.join(used) or 'none'}"
+    promised = re.fullmatch(r"manylinux_(\d+)_(\d+)_\w+", wheel.platform)
+    if not promised:
+        if used or not wheel.platform.startswith("musllinux_1_2_"):
+            yield f"is for {wheel.platform}, with symbols of glibc {', '.join(used) or 'none'}"
+        return
+    most = f"{promised[1]}.{promised[2]}"
+    if version_key(most) > version_key(GLIBC):
+        yield f"promises glibc {most}, not {GLIBC}"
+    if used and version_key(used[-1]) > version_key(most):
+        yield f"uses glibc {used[-1]}, newer than {most}"
 
 
 def check_hardening(wheel: Wheel) -> Iterator[str]:

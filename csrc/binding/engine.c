@@ -5,21 +5,18 @@
  */
 #include "engine.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "convert.h"
 #include "engine_ask.h"
-#include "engine_events.h"
 #include "engine_options.h"
+#include "engine_push.h"
+#include "engine_subscriptions.h"
 #include "errors.h"
 #include "types.h"
 
-/* What push() answers instead of a number of matches. */
-#define PUSHED_UNRESOLVED (-1)
-#define PUSHED_FULL (-2)
 /* Python's signals are looked at so often while an answer is waited for. */
 #define ASK_SLICE_MS 100
 
@@ -162,201 +159,6 @@ Engine_close(PyObject *self, PyObject *args, PyObject *kwargs)
     whs_engine_close(engine_of(self), grace_ms);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
-}
-
-/* --- Subscriptions. --- */
-
-static struct whs_subscriber *
-subscriber_from(struct state *state, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {
-        "seq",          "id",   "origin_seq",       "created_revision",
-        "subscription", "keys", "failing_since_ms", NULL};
-    long long seq, origin_seq, created_revision, failing_since = 0;
-    PyObject *id, *subscription, *keys, *failing = Py_None;
-    uint8_t uuid[WHS_UUID_BYTES];
-    struct whs_keys given;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LOLLOO|O", names, &seq, &id,
-                                     &origin_seq, &created_revision, &subscription,
-                                     &keys, &failing) ||
-        !uuid_from(id, "id", uuid) ||
-        !check_type(subscription, state->subscription_type, "Subscription") ||
-        !keys_from(keys, &given))
-        return NULL;
-    if (failing != Py_None)
-        failing_since = PyLong_AsLongLong(failing);
-    if (PyErr_Occurred())
-        return NULL;
-    struct whs_subscriber *sub = whs_subscriber_create(
-        seq, uuid, origin_seq, created_revision, failing_since,
-        ((struct subscription_object *)subscription)->subscription, &given);
-    if (!sub)
-        PyErr_NoMemory();
-    return sub;
-}
-
-static PyObject *
-Engine_put_subscription(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    struct state *state = state_of(self);
-    struct whs_error err = {0};
-    struct whs_subscriber *sub = subscriber_from(state, args, kwargs);
-    if (!sub)
-        return NULL;
-    enum whs_status status = whs_engine_put_subscriber(engine_of(self), sub, &err);
-    whs_subscriber_unref(sub);
-    if (status != WHS_OK)
-        return raise_status(state, status, "resource", &err);
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-Engine_remove_subscription(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"seq", "spill", NULL};
-    long long seq;
-    int spill = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L|$p", names, &seq, &spill))
-        return NULL;
-    enum whs_status status = whs_engine_remove_subscriber(
-        engine_of(self), seq, spill ? WHS_REMOVAL_SPILL : WHS_REMOVAL_CANCEL);
-    if (status != WHS_OK && status != WHS_NOT_FOUND)
-        return raise_status(state_of(self), status, NULL, NULL);
-    return PyBool_FromLong(status == WHS_OK);
-}
-
-static PyObject *
-matches_object(const struct whs_matches *matches)
-{
-    PyObject *list = PyList_New((Py_ssize_t)matches->len);
-    for (size_t i = 0; list && i < matches->len; i++) {
-        PyObject *pair = Py_BuildValue("(Li)", (long long)matches->items[i].sub->seq,
-                                       (int)matches->items[i].path);
-        if (!pair || PyList_SetItem(list, (Py_ssize_t)i, pair) < 0)
-            Py_CLEAR(list);
-    }
-    return list;
-}
-
-static PyObject *
-Engine_match(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {"paths", "action", "revision", NULL};
-    struct state *state = state_of(self);
-    PyObject *paths, *action, *list = NULL;
-    long long revision;
-    enum whs_action happened;
-    struct texts given = {0};
-    struct whs_matches found = {0};
-    struct whs_error err = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOL", names, &paths, &action,
-                                     &revision) ||
-        !action_from(state, action, false, &happened))
-        return NULL;
-    if (whs_engine_forked(engine_of(self)))
-        return raise_status(state, WHS_FORKED, NULL, NULL);
-    if (texts_from(state, paths, "path", &given)) {
-        enum whs_status status =
-            whs_matcher_match(whs_engine_matcher(engine_of(self)), given.items,
-                              given.len, happened, revision, &found, &err);
-        list = status == WHS_OK ? matches_object(&found)
-                                : raise_status(state, status, "path", &err);
-    }
-    whs_matches_fini(&found);
-    Py_XDECREF(given.owner);
-    return list;
-}
-
-/* --- Work. --- */
-
-/* The number of matches, or what else push() answers; INT_MIN with an exception set. */
-static long
-push_event(PyObject *self, PyObject *tuple)
-{
-    struct state *state = state_of(self);
-    PyObject *settled_object;
-    int64_t *settled;
-    size_t settled_count, matches = 0;
-    struct whs_error err = {0};
-    struct whs_event *event = event_from(state, tuple, &settled_object);
-    if (!event)
-        return INT_MIN;
-    if (!seqs_from(settled_object, &settled, &settled_count)) {
-        whs_event_unref(event);
-        return INT_MIN;
-    }
-    enum whs_status status =
-        whs_engine_push(engine_of(self), event, settled, settled_count, &matches, &err);
-    whs_free(settled);
-    whs_event_unref(event);
-    if (status == WHS_OK)
-        return (long)matches;
-    if (status == WHS_UNKNOWN_RESOURCE || status == WHS_INVALID)
-        return PUSHED_UNRESOLVED;
-    if (status == WHS_FULL || status == WHS_CLOSED || status == WHS_NO_MEMORY)
-        return PUSHED_FULL;
-    raise_status(state, status, "event", &err);
-    return INT_MIN;
-}
-
-static PyObject *
-Engine_push(PyObject *self, PyObject *events)
-{
-    Py_ssize_t count = PySequence_Size(events);
-    PyObject *answers = count < 0 ? NULL : PyList_New(count);
-    for (Py_ssize_t i = 0; answers && i < count; i++) {
-        PyObject *event = PySequence_GetItem(events, i);
-        long answer = event ? push_event(self, event) : INT_MIN;
-        Py_XDECREF(event);
-        PyObject *number = answer == INT_MIN ? NULL : PyLong_FromLong(answer);
-        if (!number || PyList_SetItem(answers, i, number) < 0)
-            Py_CLEAR(answers);
-    }
-    return answers;
-}
-
-/* 1 and 0: taken or not; negative with an exception set. */
-static int
-push_due(PyObject *self, PyObject *row)
-{
-    PyObject *tuple;
-    long long subscription_seq;
-    int attempts;
-    struct whs_error err = {0};
-    if (!PyTuple_Check(row) ||
-        !PyArg_ParseTuple(row, "OLi", &tuple, &subscription_seq, &attempts)) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_TypeError, "a due delivery is a tuple of three");
-        return -1;
-    }
-    struct whs_event *event = event_from(state_of(self), tuple, NULL);
-    if (!event)
-        return -1;
-    enum whs_status status =
-        whs_engine_push_due(engine_of(self), event, subscription_seq, attempts, &err);
-    whs_event_unref(event);
-    if (status == WHS_OK)
-        return 1;
-    if (status == WHS_NOT_FOUND || status == WHS_FULL || status == WHS_CLOSED ||
-        status == WHS_NO_MEMORY)
-        return 0;
-    raise_status(state_of(self), status, NULL, &err);
-    return -1;
-}
-
-static PyObject *
-Engine_push_due(PyObject *self, PyObject *rows)
-{
-    Py_ssize_t count = PySequence_Size(rows);
-    PyObject *answers = count < 0 ? NULL : PyList_New(count);
-    for (Py_ssize_t i = 0; answers && i < count; i++) {
-        PyObject *row = PySequence_GetItem(rows, i);
-        int taken = row ? push_due(self, row) : -1;
-        Py_XDECREF(row);
-        if (taken < 0 || PyList_SetItem(answers, i, PyBool_FromLong(taken)) < 0)
-            Py_CLEAR(answers);
-    }
-    return answers;
 }
 
 static PyObject *
@@ -555,20 +357,20 @@ static PyMethodDef methods[] = {
     {"start", Engine_start, METH_NOARGS, "start($self, /)\n--\n\n"},
     {"close", KEYWORDS(Engine_close),
      "close($self, grace_ms=0)\n--\n\nWaits with the GIL released. Twice is fine."},
-    {"put_subscription", KEYWORDS(Engine_put_subscription),
+    {"put_subscription", KEYWORDS(engine_put_subscription),
      "put_subscription($self, seq, id, origin_seq, created_revision, subscription, "
      "keys, "
      "failing_since_ms=None)\n--\n\n"},
-    {"remove_subscription", KEYWORDS(Engine_remove_subscription),
+    {"remove_subscription", KEYWORDS(engine_remove_subscription),
      "remove_subscription($self, seq, *, spill=False)\n--\n\n"
      "What is queued for it is cancelled, or spilled. False when it wasn't there."},
-    {"match", KEYWORDS(Engine_match),
+    {"match", KEYWORDS(engine_match),
      "match($self, paths, action, revision)\n--\n\n"
      "(subscription seq, index of the path) of who hears this."},
-    {"push", Engine_push, METH_O,
+    {"push", engine_push, METH_O,
      "push($self, events, /)\n--\n\n"
      "Matches queued for each event; 0: done, -1: unknown paths, -2: full, try later."},
-    {"push_due", Engine_push_due, METH_O,
+    {"push_due", engine_push_due, METH_O,
      "push_due($self, deliveries, /)\n--\n\n"
      "Claimed rows: (event, subscription seq, attempts made). False: not taken."},
     {"room", Engine_room, METH_NOARGS,

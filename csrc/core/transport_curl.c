@@ -3,12 +3,13 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "transport_curl_callbacks.h"
+#include "transport_curl_library.h"
 #include "transport_curl_loop.h"
+#include "transport_curl_options.h"
 #include "transport_curl_outcome.h"
 #include "transport_curl_resolve.h"
 #include "transport_curl_transfer.h"
@@ -18,14 +19,6 @@
 #define RESOLVE_LOOK_MS 100
 /* libcurl remembers the address of a name so long. */
 #define ADDRESS_KEPT_MS INT64_C(60000)
-/* Options of libcurl 8.20, which keeps a pool of threads for lookups. By number,
- * because the library may be newer than the headers; an older one knows neither and has
- * no need of them. */
-#define POOL_THREADS_MAX ((CURLMoption)(CURLOPTTYPE_LONG + 20))
-#define POOL_QUICK_EXIT ((CURLMoption)(CURLOPTTYPE_LONG + 21))
-/* Its pool looks up the A and the AAAA of a name each by a thread. */
-#define LOOKUPS_OF_A_NAME 2
-
 const struct whs_curl_config whs_curl_config_default = {
     .connect_timeout_ms = 5 * SECOND,
     .total_timeout_ms = 15 * SECOND,
@@ -60,55 +53,6 @@ from_base(struct whs_transport *transport)
     return (struct curl_transport *)(void *)transport;
 }
 
-/* --- The one table of options. --- */
-
-/* A libcurl that was built without .netrc files does not know how to leave them alone.
- */
-static CURLcode
-ignore_netrc(CURL *easy)
-{
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    return code == CURLE_UNKNOWN_OPTION || code == CURLE_NOT_BUILT_IN ? CURLE_OK : code;
-}
-
-static CURLcode
-apply_options(CURL *easy, const struct whs_curl_config *config)
-{
-    /* Threads and signals do not mix. */
-    WHS_CURL_SET(easy, CURLOPT_NOSIGNAL, 1L);
-    WHS_CURL_SET(easy, CURLOPT_NOPROGRESS, 1L);
-    /* One stream, one connection: a neighbour's bad answer is its own. */
-    WHS_CURL_SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    WHS_CURL_SET(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    WHS_CURL_SET(easy, CURLOPT_PROTOCOLS_STR, "https");
-    WHS_CURL_SET(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-#ifdef WHS_SABOTAGE_follow_redirects
-    WHS_CURL_SET(easy, CURLOPT_FOLLOWLOCATION, 1L);
-#else
-    WHS_CURL_SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    WHS_CURL_SET(easy, CURLOPT_MAXREDIRS, 0L);
-#endif
-    /* An environment's proxy would hide the address from the guard. One that is
-     * configured stands in the guard's place, for every host. */
-    WHS_CURL_SET(easy, CURLOPT_PROXY, config->proxy);
-    WHS_CURL_SET(easy, CURLOPT_NOPROXY, config->proxy[0] ? "" : "*");
-    WHS_CURL_SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    WHS_CURL_SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    WHS_CURL_SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    WHS_CURL_SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    /* With any path set here libcurl parses the bundle anew for every connection. */
-    WHS_CURL_SET(easy, CURLOPT_CAINFO, NULL);
-    WHS_CURL_SET(easy, CURLOPT_CAPATH, NULL);
-    WHS_CURL_SET(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    WHS_CURL_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
-    WHS_CURL_SET(easy, CURLOPT_MAXAGE_CONN, (long)(config->idle_max_ms / SECOND));
-    WHS_CURL_SET(easy, CURLOPT_MAXLIFETIME_CONN,
-                 (long)(config->connection_age_max_ms / SECOND));
-    /* A lookup that hangs must not be waited for when its transfer ends. */
-    WHS_CURL_SET(easy, CURLOPT_QUICK_EXIT, 1L);
-    return ignore_netrc(easy);
-}
-
 /* --- Transfers are used again. --- */
 
 static CURLcode
@@ -119,7 +63,7 @@ create_transfer(struct curl_transport *t, struct whs_curl_transfer **out)
     *out = NULL;
     if (!transfer)
         return CURLE_OUT_OF_MEMORY;
-    CURLcode code = apply_options(transfer->easy, &t->config);
+    CURLcode code = whs_curl_options_set(transfer->easy, &t->config);
     if (code == CURLE_OK)
         code = whs_curl_callbacks_set(transfer, t->trust);
     if (code == CURLE_OK)
@@ -465,75 +409,14 @@ static const struct whs_transport_verbs verbs = {
 
 /* --- Life. --- */
 
-static pthread_once_t initialised = PTHREAD_ONCE_INIT;
-static CURLcode initialisation;
-
-static void
-initialise(void)
-{
-    initialisation = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static enum whs_status
-check_libcurl(struct whs_error *err)
-{
-    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-    pthread_once(&initialised, initialise);
-    if (initialisation != CURLE_OK)
-        return whs_error_set(err, WHS_SYSTEM, "libcurl cannot be initialised");
-    if (info->version_num < 0x075800)
-        return whs_error_set(err, WHS_CONFIGURATION, "libcurl %s is older than 7.88",
-                             info->version);
-    if (!info->ssl_version || strncmp(info->ssl_version, "OpenSSL/", 8) != 0)
-        return whs_error_set(
-            err, WHS_CONFIGURATION,
-            "libcurl is built on %s; webhooksub needs the OpenSSL build "
-            "(libcurl4-openssl-dev)",
-            info->ssl_version ? info->ssl_version : "no TLS");
-    /* c-ares opens sockets of its own, and would be taken for a resolver with threads.
-     */
-    if (!(info->features & CURL_VERSION_ASYNCHDNS) || info->ares_num != 0)
-        return whs_error_set(err, WHS_CONFIGURATION,
-                             "libcurl is built without a threaded resolver");
-    return WHS_OK;
-}
-
-static bool
-is_taken(CURLMcode code)
-{
-    return code == CURLM_OK || code == CURLM_UNKNOWN_OPTION;
-}
-
-static bool
-limit_pool(CURLM *multi, unsigned resolves_max)
-{
-    long most = LOOKUPS_OF_A_NAME * (long)resolves_max;
-    return is_taken(curl_multi_setopt(multi, POOL_THREADS_MAX, most)) &&
-           is_taken(curl_multi_setopt(multi, POOL_QUICK_EXIT, 1L));
-}
-
-static bool
-set_limits(struct curl_transport *t)
-{
-    CURLM *multi = t->loop.multi;
-    unsigned most = t->config.connections_idle_max > t->config.connections_max
-                        ? t->config.connections_idle_max
-                        : t->config.connections_max;
-    return curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) ==
-               CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)most) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)most) ==
-               CURLM_OK &&
-           limit_pool(multi, t->config.resolves_max);
-}
-
 static bool
 set_up(struct curl_transport *t)
 {
     bool loop = whs_curl_loop_init(&t->loop, t->config.clock, note_lookup);
     bool resolves =
         whs_curl_resolves_init(&t->resolves, t->config.resolves_max, t->config.clock);
-    return loop && resolves && whs_curl_names_init(&t->names) && set_limits(t);
+    return loop && resolves && whs_curl_names_init(&t->names) &&
+           whs_curl_limits_set(t->loop.multi, &t->config);
 }
 
 /* An option that this libcurl does not know shows here, and not as attempts that never
@@ -559,7 +442,7 @@ whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust
                           struct whs_transport **out, struct whs_error *err)
 {
     *out = NULL;
-    enum whs_status status = check_libcurl(err);
+    enum whs_status status = whs_curl_library_check(err);
     struct curl_transport *t = status == WHS_OK ? whs_calloc(1, sizeof(*t)) : NULL;
     if (!t) {
         whs_trust_destroy(trust);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * HTTPS by libcurl's multi interface. Which curl options are set: apply_options in the
- * .c file, one table.
+ * HTTPS by libcurl's multi interface. Which options are set stands in
+ * transport_curl_options.c.
  *
  * Promises: at most one POST on the wire for one exchange, redirects never, proxies of
  * the environment never (only the one that the config names), verification always, no

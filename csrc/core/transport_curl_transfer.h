@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One easy handle with all that libcurl points into while it runs. It serves one
- * exchange after the other, and its options are set once: see apply_options in
- * transport_curl.c. Engine thread.
+ * exchange after the other, and its options are set once: see
+ * transport_curl_options.h. Engine thread.
  */
 #ifndef WHS_TRANSPORT_CURL_TRANSFER_H
 #define WHS_TRANSPORT_CURL_TRANSFER_H

@@ -93,9 +93,9 @@ def test_a_good_wheel_passes(make: Maker) -> None:
         (SOURCE, ("-Wl,-z,lazy",), "is not linked with BIND_NOW"),
         (SOURCE, ("-Wl,-z,execstack",), "has an executable stack"),
         (
-            SOURCE + 'const char *at = "/root/somebody/x.c";',
+            SOURCE + 'const char *at = "/opt/somebody/x.c";',
             ("-fvisibility=hidden",),
-            "/root/somebody",
+            "/opt/somebody",
         ),
     ],
 )

@@ -28,6 +28,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import sabotage  # noqa: E402
 import world  # noqa: E402
+from verdict import judge  # noqa: E402
 
 from webhooksub import Dispatcher  # noqa: E402
 
@@ -50,7 +51,9 @@ def main() -> int:
         hooks = stack.enter_context(world.dispatcher(folder))
         address = stack.enter_context(served_by(options.adapter, hooks, folder))
         report = try_out(address, folder, options.examples, options.seed)
-    return judge(options.adapter, report, options.cases)
+    verdict = judge(report, options.cases)
+    print(f"{options.adapter}: {verdict.text}")
+    return 0 if verdict.fine else 1
 
 
 def served_by(adapter: str, hooks: Dispatcher, folder: Path) -> AbstractContextManager[str]:
@@ -80,23 +83,6 @@ def try_out(address: str, folder: Path, examples: int, seed: int) -> dict[str, A
     except FileNotFoundError:
         sys.exit(f"schemathesis ended with {done.returncode} and without a report")
     return report
-
-
-def judge(adapter: str, report: dict[str, Any], cases_min: int) -> int:
-    operations, cases = report["operations"], report["test_cases"]
-    tried, there = operations["tested"], operations["total"]
-    failures, errors = cases["unique_failures"], len(report["errors"])
-    print(
-        f"{adapter}: operations {tried}/{there}, cases {cases['generated']:,}, "
-        f"failures {failures}, errors {errors}"
-    )
-    fine = (
-        report["complete"]
-        and tried == there > 0
-        and cases["generated"] >= cases_min
-        and failures == errors == 0
-    )
-    return 0 if fine else 1
 
 
 if __name__ == "__main__":

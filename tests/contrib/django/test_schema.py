@@ -154,3 +154,55 @@ def test_a_test_run_without_migrations_has_the_tables(tmp_path: Path) -> None:
 
 def test_all_connections_of_a_test_are_closed_by_it() -> None:
     assert [wrapper.alias for wrapper in connections.all()] == ["default"]
+
+
+# --- a database of their own -----------------------------------------------------------
+
+APART = """
+from config.settings import *
+DATABASES["hooks"] = DATABASES["default"] | {"NAME": BASE_DIR_OF_TEST / "hooks.sqlite3"}
+DATABASES["default"] = DATABASES["default"] | {"OPTIONS": {}}
+WEBHOOKSUB = WEBHOOKSUB | {"alias": "hooks"}
+"""
+PUBLISH = """
+import django; django.setup()
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connections, transaction
+from shop.models import Order, Shop
+from webhooksub import ConfigurationError
+from webhooksub.contrib.django import hooks
+from webhooksub.contrib.django.models import Event
+call_command("check")
+call_command("migrate", verbosity=0)
+call_command("migrate", "webhooksub", database="hooks", verbosity=0)
+made = [set(connections[a].introspection.table_names()) for a in ("default", "hooks")]
+print(*["webhooksub_event" in tables for tables in made])
+user = get_user_model().objects.create_user("ann")
+with transaction.atomic():
+    shop = Shop.objects.create(name="Books", owner=user)
+    transaction.on_commit(lambda: hooks.publish(f"shop/{shop.pk}/order/1", "update"))
+    print(Event.objects.count())
+print(Event.objects.count())
+try:
+    Order.objects.create(shop=shop, total=1)
+except ConfigurationError as error:
+    print(error)
+print(Order.objects.count())
+"""
+
+
+def test_webhooks_may_have_a_database_of_their_own(tmp_path: Path) -> None:
+    text = APART.replace("BASE_DIR_OF_TEST", f"__import__('pathlib').Path({str(tmp_path)!r})")
+    (tmp_path / "apart.py").write_text(text)
+    environ = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "apart",
+        "SHOP_DATABASE": str(tmp_path / "shop.sqlite3"),
+        "PYTHONPATH": ":".join([str(tmp_path), *sys.path]),
+    }
+    command = [sys.executable, "-W", "ignore:no dispatcher", "-c", PUBLISH]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100)
+    said = done.stdout.splitlines()
+    assert said[1:4] == ["False True", "0", "1"], done.stdout + done.stderr
+    assert "on_commit" in said[4]
+    assert said[5] == "0", "the order that could not be told is not saved"

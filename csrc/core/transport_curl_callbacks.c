@@ -83,6 +83,20 @@ may_send(struct whs_curl_transfer *transfer, const char *ip)
     return may;
 }
 
+/* Of a kept connection that ended meanwhile. libcurl 8 looks after its connections once
+ * in a second, and may take it all the same; it was cut, so that no byte can be sent,
+ * and libcurl's next try on a new connection is the request's first. */
+static bool
+is_cut(const struct whs_curl_transfer *transfer, const char *ip, int port,
+       int local_port)
+{
+    struct whs_curl_ends ends = {.port = port, .local_port = local_port};
+    if (transfer->opened || !ip)
+        return false;
+    snprintf(ends.ip, sizeof(ends.ip), "%s", ip);
+    return whs_curl_loop_is_cut(transfer->loop, &ends);
+}
+
 /* Just before a request is sent: on a new connection, on a kept one, and when libcurl
  * sends a request again by itself. */
 static int
@@ -90,9 +104,9 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
 {
     struct whs_curl_transfer *transfer = ctx;
     bool allowed = has_proxy(transfer) || may_send(transfer, ip);
-    (void)local_ip, (void)port, (void)local_port;
+    (void)local_ip;
     whs_curl_transfer_note_found(transfer);
-    transfer->requests++;
+    transfer->requests += !is_cut(transfer, ip, port, local_port);
 #ifdef WHS_SABOTAGE_no_prereq
     allowed = true;
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport_curl_loop.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -97,8 +98,10 @@ whs_curl_loop_keep(struct whs_curl_loop *loop, int fd, const void *opener)
 void
 whs_curl_loop_forget(struct whs_curl_loop *loop, int fd)
 {
-    if ((size_t)fd < loop->sockets_cap)
-        loop->sockets[fd] = (struct whs_curl_watched){0};
+    if ((size_t)fd >= loop->sockets_cap)
+        return;
+    loop->cut_count -= loop->sockets[fd].cut;
+    loop->sockets[fd] = (struct whs_curl_watched){0};
 }
 
 int
@@ -122,12 +125,65 @@ empty_wakeups(struct whs_curl_loop *loop)
     }
 }
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int
+port_of(const union address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
+                                                    : address->v4.sin_port);
+}
+
+static bool
+read_ends(int fd, struct whs_curl_ends *out)
+{
+    union address here, there;
+    socklen_t here_len = sizeof(here), there_len = sizeof(there);
+    if (getsockname(fd, &here.any, &here_len) != 0 ||
+        getpeername(fd, &there.any, &there_len) != 0)
+        return false;
+    const void *ip = there.any.sa_family == AF_INET6 ? (const void *)&there.v6.sin6_addr
+                                                     : (const void *)&there.v4.sin_addr;
+    out->port = port_of(&there);
+    out->local_port = port_of(&here);
+    return inet_ntop(there.any.sa_family, ip, out->ip, sizeof(out->ip)) != NULL;
+}
+
+static void
+cut(struct whs_curl_loop *loop, int fd)
+{
+    struct whs_curl_watched *watched = &loop->sockets[fd];
+    bool known = read_ends(fd, &watched->ends);
+    if (shutdown(fd, SHUT_RDWR) != 0 || !known || watched->cut)
+        return;
+    watched->cut = true;
+    loop->cut_count++;
+}
+
+bool
+whs_curl_loop_is_cut(const struct whs_curl_loop *loop, const struct whs_curl_ends *ends)
+{
+    size_t left = loop->cut_count;
+    for (size_t fd = 0; left > 0 && fd < loop->sockets_cap; fd++) {
+        const struct whs_curl_watched *watched = &loop->sockets[fd];
+        left -= watched->cut;
+        if (watched->cut && watched->ends.local_port == ends->local_port &&
+            watched->ends.port == ends->port && strcmp(watched->ends.ip, ends->ip) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What an idle connection says is its end, or an answer to nothing. libcurl would send
  * the next request all the same: to where nobody is, because it does not see an end
  * behind TLS's goodbye, or to get that answer for it. Read away, and cut, it is dead to
  * libcurl too. */
 static void
-end_if_it_spoke(int fd)
+end_if_it_spoke(struct whs_curl_loop *loop, int fd)
 {
     char unheard[4096];
     ssize_t got = recv(fd, unheard, sizeof(unheard), MSG_DONTWAIT);
@@ -135,7 +191,7 @@ end_if_it_spoke(int fd)
     for (int more = UNHEARD_MAX; got > 0 && more > 0; more--)
         got = recv(fd, unheard, sizeof(unheard), MSG_DONTWAIT);
     if (spoke)
-        shutdown(fd, SHUT_RDWR);
+        cut(loop, fd);
 }
 
 static void
@@ -150,7 +206,7 @@ dispatch_event(struct whs_curl_loop *loop, const struct epoll_event *event)
         return;
     if (loop->sockets[fd].wanted == 0) {
         if (loop->sockets[fd].kept)
-            end_if_it_spoke(fd);
+            end_if_it_spoke(loop, fd);
         tell_epoll(loop, fd, 0);
         return;
     }

@@ -7,17 +7,27 @@
 #define WHS_TRANSPORT_CURL_LOOP_H
 
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "clock.h"
 
+/* The two ends of a connection, as libcurl names them. */
+struct whs_curl_ends {
+    char ip[INET6_ADDRSTRLEN];
+    int port;
+    int local_port;
+};
+
 /* What epoll was told of a socket, and what libcurl wants to hear of it. */
 struct whs_curl_watched {
     uint32_t told;
     uint32_t wanted;
-    bool kept;          /* ours: we hear of its end by whs_curl_loop_forget */
+    bool kept; /* ours: we hear of its end by whs_curl_loop_forget */
+    bool cut;  /* by us, between two requests; then `ends` are known */
+    struct whs_curl_ends ends;
     const void *opener; /* until its first request: whom it was opened for */
 };
 
@@ -33,6 +43,7 @@ struct whs_curl_loop {
     int64_t timer_ms;                 /* monotonic; negative: none */
     struct whs_curl_watched *sockets; /* by descriptor */
     size_t sockets_cap;
+    size_t cut_count; /* of sockets that are cut and not yet closed */
 };
 
 /* False: no memory or no descriptors; fini is needed all the same. */
@@ -53,6 +64,9 @@ void whs_curl_loop_wake(struct whs_curl_loop *loop);
  * found. */
 bool whs_curl_loop_keep(struct whs_curl_loop *loop, int fd, const void *opener);
 void whs_curl_loop_forget(struct whs_curl_loop *loop, int fd);
+/* Nothing can be sent by this connection any more: it ended while nobody used it. */
+bool whs_curl_loop_is_cut(const struct whs_curl_loop *loop,
+                          const struct whs_curl_ends *ends);
 /* The next socket behind `fd` that was opened for this one, which is named once;
  * negative: no other. Begins with -1. */
 int whs_curl_loop_next_opened(struct whs_curl_loop *loop, const void *opener, int fd);

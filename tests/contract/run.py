@@ -34,7 +34,7 @@ from webhooksub import Dispatcher  # noqa: E402
 
 CASES = 2_000
 # Made up for each operation in the phase that makes up most.
-_EXAMPLES = 40
+_EXAMPLES = 60
 _SEED = 1
 
 

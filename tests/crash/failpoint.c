@@ -4,7 +4,8 @@
  *
  *   WHS_FAILPOINT=mid-send:17         at the 17th time: SIGKILL
  *   WHS_FAILPOINT=after-claim:1:stop  at the first: SIGSTOP
- *   WHS_FAILPOINT_HIT=FILE            is made just before
+ *   WHS_FAILPOINT_FROM=FILE           what is passed before this is there does not
+ * count WHS_FAILPOINT_HIT=FILE            is made just before
  *   WHS_FAILPOINT_DATABASE=FILE       writes to it are the point in-checkpoint: in WAL
  *                                     mode nothing else writes there
  *
@@ -41,12 +42,20 @@ arm(void)
     snprintf(armed.database, sizeof(armed.database), "%s", database ? database : "");
 }
 
+static bool
+counts(void)
+{
+    const char *from = getenv("WHS_FAILPOINT_FROM");
+    return !from || access(from, F_OK) == 0;
+}
+
 void whs_failpoint(const char *name);
 
 void
 whs_failpoint(const char *name)
 {
-    if (strcmp(name, armed.name) != 0 || atomic_fetch_add(&passed, 1) + 1 != armed.nth)
+    if (strcmp(name, armed.name) != 0 || !counts() ||
+        atomic_fetch_add(&passed, 1) + 1 != armed.nth)
         return;
     const char *hit = getenv("WHS_FAILPOINT_HIT");
     int fd = hit ? open(hit, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;

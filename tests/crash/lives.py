@@ -28,8 +28,9 @@ BUILT = REPOSITORY / "build" / "crash"
 AT_RANDOM, STOPPED = "at random", "stopped"
 # One that does not come to its failpoint, or does not end, is not waited for.
 _LIFE_SECONDS, _DRAIN_SECONDS = 15.0, 120.0
-# A kill at random comes so long after the process delivers.
-_RANDOM_SECONDS = (0.02, 1.0)
+# A life has so many events acknowledged, at most, before its end is due: by events and not by
+# time, so that a slow machine proves as much.
+_EVENTS = 1_100
 # Past the lease, so that nothing may start before the next heartbeat.
 _STOP_SECONDS = world.SETTINGS["lease_ms"] / 1_000 + 0.5
 # With so many events in the outbox the next life only delivers.
@@ -116,7 +117,7 @@ class Round:
         self._receipts = folder / "receipts"
         self._errors = folder / "errors"
         self._acknowledged = folder / "acknowledged"
-        self._hit = folder / "hit"
+        self._hit, self._armed = folder / "hit", folder / "armed"
         self._orders = worker.Orders(
             "work",
             str(self._database),
@@ -156,17 +157,34 @@ class Round:
 
     def _live(self, kind: str) -> None:
         self._hit.unlink(missing_ok=True)
-        if kind in failpoints.POINTS:
-            role = "migrate" if kind == "in-migration" else "work"
-            self._until_failpoint(self._start(role, kind))
+        self._armed.unlink(missing_ok=True)
+        if kind == "in-migration":
+            self._armed.touch()
+            self._until_failpoint(self._start("migrate", kind))
+        elif kind in failpoints.POINTS:
+            process = self._start("work", kind)
+            self._until_acknowledged(process)
+            self._armed.touch()
+            self._until_failpoint(process)
         else:
             process = self._start("work")
-            process.stdout.readline()
-            time.sleep(self._chance.uniform(*_RANDOM_SECONDS))
+            self._until_acknowledged(process)
             if kind == STOPPED:
                 self._stop_and_resume(process)
             self._kill(process)
         self._note_death(kind)
+
+    def _until_acknowledged(self, process: Any) -> None:
+        """As many events of this life as chance wants, if it comes to so many."""
+        process.stdout.readline()
+        wanted = self._count_acknowledged() + self._chance.randint(1, _EVENTS)
+        deadline = time.monotonic() + _LIFE_SECONDS
+        while self._count_acknowledged() < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _count_acknowledged(self) -> int:
+        path = self._acknowledged
+        return path.read_bytes().count(b"\n") if path.exists() else 0
 
     def _until_failpoint(self, process: Any) -> None:
         try:
@@ -221,6 +239,7 @@ class Round:
         if failpoint:
             nth = self._chance.randint(1, failpoints.POINTS[failpoint])
             environ["WHS_FAILPOINT"] = f"{failpoint}:{nth}"
+            environ["WHS_FAILPOINT_FROM"] = str(self._armed)
             environ["WHS_FAILPOINT_HIT"] = str(self._hit)
             environ["WHS_FAILPOINT_DATABASE"] = str(self._database)
         orders = replace(self._orders, role=role)

@@ -197,7 +197,7 @@ def test_webhooks_may_have_a_database_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "apart.py").write_text(text)
     environ = os.environ | {
         "DJANGO_SETTINGS_MODULE": "apart",
-        "SHOP_DATABASE": str(tmp_path / "shop.sqlite3"),
+        "SHOP_DATABASE": str(tmp_path / "service.sqlite3"),
         "PYTHONPATH": ":".join([str(tmp_path), *sys.path]),
     }
     command = [sys.executable, "-W", "ignore:no dispatcher", "-c", PUBLISH]

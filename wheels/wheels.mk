@@ -2,7 +2,7 @@
 # Where what was built is kept, by the hash of what it was built from.
 export WHEELS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/webhooksub
 WHEEL_TOOLS = $(WHEELS_CACHE)/tools-$(shell cd wheels && sha256sum requirements.txt | sha256sum | cut -c 1-16)/bin
-# ARCHES="x86_64" builds for one machine alone; x86_64-musl is for Alpine.
+# ARCHES="x86_64" builds for one machine alone.
 ARCHES ?= x86_64 aarch64
 FREE_THREADED ?= python3.13t
 

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import dateformat
 from shop.models import Order, Shop
 
 from webhooksub import SubscriptionInfo
@@ -71,10 +72,13 @@ def dead() -> list[Delivery]:
 
 
 def test_every_list_and_every_row_has_a_page(client: Client, delivered: SubscriptionInfo) -> None:
-    [event, _] = Event.objects.order_by("seq")
+    event, _ = Event.objects.order_by("seq")
     assert "shop/7/order/1" in page(client, "event/")
     assert "&quot;total&quot;:2," in page(client, f"event/{event.pk + 1}/change/")
+    shown = dateformat.format(event.published_at, "N j, Y, P")
+    assert shown in page(client, "event/"), "a time as the admin shows times"
     assert "https://localhost:" in page(client, "subscription/")
+    assert "_facets" not in page(client, "delivery/")
     text = page(client, f"subscription/{Subscription.objects.get().pk}/change/")
     assert delivered.id in text and "icon-yes" in text
     assert "delivered" in page(client, "delivery/")
@@ -179,6 +183,14 @@ def test_a_deleted_subscription_is_shown_when_asked_for(
     hooks.unsubscribe(subscribed.id, actor=OPERATOR)
     assert subscribed.id not in page(client, "subscription/")
     assert subscribed.id in page(client, "subscription/", status="deleted")
+
+
+def test_a_project_without_time_zones_has_the_pages_too(
+    client: Client, subscribed: SubscriptionInfo, settings: Any
+) -> None:
+    settings(USE_TZ=False)
+    assert "active" in page(client, "subscription/")
+    assert "expires" in page(client, "subscription/1/change/").lower()
 
 
 def test_nothing_can_be_added_changed_or_deleted(

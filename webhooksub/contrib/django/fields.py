@@ -23,16 +23,20 @@ class UuidField(models.BinaryField):
         return super().get_prep_value(value.bytes if isinstance(value, uuid.UUID) else value)
 
 
-class MsField(models.BigIntegerField):
+class MsField(models.DateTimeField):
     """UTC milliseconds in the table, an aware datetime in Python."""
+
+    def get_internal_type(self) -> str:
+        return "BigIntegerField"
 
     def from_db_value(self, value: Any, *_: Any) -> datetime | None:
         return None if value is None else from_ms(value)
 
     def get_prep_value(self, value: Any) -> Any:
-        if isinstance(value, datetime):
-            value = to_ms(value)
-        return super().get_prep_value(value)
+        return to_ms(value) if isinstance(value, datetime) else value
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        return value if prepared else self.get_prep_value(value)
 
 
 class Literal(Expression):

@@ -4,10 +4,10 @@ They are made by the store's own migrations. Keys of subscriptions have no model
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.db import models
-from django.utils import timezone
 
 from ...events import Action, DeliveryState, Outcome, SubscriptionStatus
 from ...store.schema import PREFIX
@@ -76,7 +76,7 @@ class Subscription(StoreModel):
 
     @property
     def expired(self) -> bool:
-        return bool(self.expires_at <= timezone.now())
+        return bool(self.expires_at <= datetime.now(UTC))
 
 
 class Event(StoreModel):

@@ -15,8 +15,11 @@ from typing import Any, Literal, Self
 from .errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "WEBHOOKSUB_"
-# Variables of the prefix that set no field: the command line's own.
-_NO_SETTINGS = frozenset(("WEBHOOKSUB_DATABASE",))
+# Variables of the prefix that set no field: the command line's own, and those of builds.
+_NO_SETTINGS = frozenset(
+    f"{ENVIRONMENT_PREFIX}{name}"
+    for name in ("DATABASE", "DEBUG_BUILD", "FRESH", "SOURCES", "STATIC")
+)
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE

@@ -191,7 +191,7 @@ class Place:
             "HOME": f"{self.folder}/home",
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "WEBHOOKSUB_TEST_RESOLVER": f"{self.folder}/resolver.so",
+            "HOSTILE_RESOLVER": f"{self.folder}/resolver.so",
         }
 
     def run(self, *command: str | Path, **more: str) -> subprocess.CompletedProcess[str]:

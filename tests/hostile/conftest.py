@@ -75,7 +75,7 @@ def deliver() -> Deliver:
 @pytest.fixture(scope="session")
 def preload(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """resolver.c, compiled: for LD_PRELOAD. Where there is no compiler it comes ready."""
-    if ready := os.environ.get("WEBHOOKSUB_TEST_RESOLVER"):
+    if ready := os.environ.get("HOSTILE_RESOLVER"):
         return Path(ready)
     library = tmp_path_factory.mktemp("preload") / "resolver.so"
     source = Path(__file__).with_name("resolver.c")

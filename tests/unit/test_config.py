@@ -30,6 +30,10 @@ def test_the_command_line_s_database_in_the_environment_is_no_setting() -> None:
     assert Config.from_env({"WEBHOOKSUB_DATABASE": "sqlite:///hooks.db"}) == Config()
 
 
+def test_what_a_build_takes_from_the_environment_is_no_setting() -> None:
+    assert Config.from_env({"WEBHOOKSUB_STATIC": "/x", "WEBHOOKSUB_SOURCES": "/y"}) == Config()
+
+
 def test_unknown_and_wrong_settings_are_all_named_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Config.of(totl_timeout_ms=1, in_flight_max=-1, retry_jitter="x", synchronous="OFF")

@@ -127,6 +127,7 @@ class DeliveryLoop:
         with self._turned:
             self._asked += 1
             ticket = self._asked
+            self._engine.wake_reports()
             self._turned.wait_for(
                 lambda: self._answered >= ticket
                 and self._ready == 0
@@ -164,7 +165,9 @@ class DeliveryLoop:
                 self._turned.notify_all()
 
     def _turn(self, timeout_ms: int) -> None:
+        """Who asks while it goes on is answered by the next one, which does all of this anew."""
         self._suffers = False
+        asked = self._asked
         try:
             self._beat()
             if not self._closing.is_set():
@@ -179,14 +182,13 @@ class DeliveryLoop:
                 self._news.look_ahead()
         except StoreUnavailable as error:
             self._suffer(error)
-        self._settle(timeout_ms)
+        self._settle(timeout_ms if asked == self._answered else 0)
         if not self._suffers:
             self._outage_ms = 0
-        self._answer()
+        self._answer(asked)
 
-    def _answer(self) -> None:
+    def _answer(self, asked: int) -> None:
         """Whoever asked is told of none only: more is counted again in the next turn."""
-        asked = self._asked
         if asked == self._answered and self._ready == 0:
             return
         ready = self._count_ready()

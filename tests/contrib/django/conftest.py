@@ -1,5 +1,6 @@
 """The shop of examples/django in this process, on a database of its own for each test."""
 
+import asyncio
 import atexit
 import importlib.util
 import os
@@ -56,6 +57,7 @@ def migrated() -> Path:
 @pytest.fixture(autouse=True)
 def database(migrated: Path, tmp_path: Path, settings: Any) -> Iterator[Path]:
     """The file of this test; `hooks` makes its dispatcher anew."""
+    from asgiref.sync import sync_to_async  # noqa: PLC0415
     from django.db import connections  # noqa: PLC0415
 
     from webhooksub.contrib.django import hooks  # noqa: PLC0415
@@ -69,6 +71,8 @@ def database(migrated: Path, tmp_path: Path, settings: Any) -> Iterator[Path]:
     yield path
     hooks.close(0)
     connections.close_all()
+    # Those of the thread that asynchronous views lead to: it outlives the test.
+    asyncio.run(sync_to_async(connections.close_all)())
 
 
 OURS = {"catalog": "shop.webhooks.CATALOG", "actor": "shop.webhooks.actor"}

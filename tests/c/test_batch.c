@@ -100,6 +100,41 @@ a_batch_that_is_not_full_lingers_and_then_starts(void **state)
     rig_fini(&rig);
 }
 
+/* What lingers is not what cannot start: as a waiting row it would linger anew. */
+static void
+a_batch_that_lingers_longer_than_others_may_wait_is_sent_and_not_spilled(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    rig_put(&rig, (struct world_sub){.seq = 1, .batching = {3, BYTES_MAX, 9000}});
+    rig_push(&rig, 1, "t1");
+    for (int ms = 0; ms < 8900; ms += 100)
+        rig_pass(&rig, 100);
+    assert_null(rig_take(&rig));
+    assert_int_equal(rig.transport->request_count, 0);
+    rig_pass(&rig, 200);
+    assert_int_equal(rig.transport->request_count, 1);
+    assert_int_equal(rig_take_one(&rig)->state, WHS_DELIVERY_DELIVERED);
+    rig_fini(&rig);
+}
+
+static void
+a_full_batch_that_cannot_start_is_spilled_whatever_its_linger(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    rig.transport->usual = (struct fake_answer){.takes_ms = 60000};
+    rig_put(&rig, (struct world_sub){.seq = 1, .batching = {1, BYTES_MAX, 60000}});
+    push_many(&rig, 30);
+    for (int ms = 0; ms < 3000; ms += 100)
+        rig_pass(&rig, 100);
+    assert_int_equal(rig.transport->request_count, 8);
+    assert_int_equal(rig_stats(&rig).spilled, 22);
+    rig_fini(&rig);
+}
+
 static void
 a_batch_is_an_array_with_an_id_of_its_members(void **state)
 {
@@ -389,6 +424,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_starts_when_it_is_full),
         cmocka_unit_test(a_batch_that_is_not_full_lingers_and_then_starts),
+        cmocka_unit_test(
+            a_batch_that_lingers_longer_than_others_may_wait_is_sent_and_not_spilled),
+        cmocka_unit_test(a_full_batch_that_cannot_start_is_spilled_whatever_its_linger),
         cmocka_unit_test(a_batch_is_an_array_with_an_id_of_its_members),
         cmocka_unit_test(a_batch_stops_before_its_bytes),
         cmocka_unit_test(one_that_is_too_large_for_a_batch_goes_alone),

@@ -21,7 +21,7 @@ HOME = ROOT / "build" / "django-newest"
 TESTS = "tests/contrib/django"
 OLDEST, NEWEST = (3, 12), (3, 14)
 # What the tests use besides: servers and clients.
-BESIDES = ("Django>=6", "djangorestframework>=3.16", "httpx", "uvicorn>=0.30")
+BESIDES = ("Django>=6", "djangorestframework>=3.16", "httpx")
 _USABLE = "import ssl, sqlite3, venv, sys; print(*sys.version_info[:3])"
 
 
@@ -46,7 +46,8 @@ def newest_python() -> tuple[Path, str] | None:
 
 def requirements() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["test"], *BESIDES]
+    extras = project["optional-dependencies"]
+    return [*project["dependencies"], *extras["test"], *extras["serve"], *BESIDES]
 
 
 def make_environment(python: Path, version: str) -> Path:

@@ -32,6 +32,7 @@ class Process:
             if line.startswith(ready):
                 self.ready = line.strip()
                 return
+        self._process.stdout.close()
         raise RuntimeError(f"ended with {self._process.wait()}: {''.join(said)}")
 
     def end(self) -> str:

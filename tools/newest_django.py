@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent
 HOME = ROOT / "build" / "django-newest"
 TESTS = "tests/contrib/django"
 OLDEST, NEWEST = (3, 12), (3, 14)
-# What the tests use besides: servers and clients.
+EXTRAS = ("test", "serve")
+# What the tests use besides.
 BESIDES = ("Django>=6", "djangorestframework>=3.16", "httpx")
 _USABLE = "import ssl, sqlite3, venv, sys; print(*sys.version_info[:3])"
 
@@ -47,7 +48,18 @@ def newest_python() -> tuple[Path, str] | None:
 def requirements() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["test"], *extras["serve"], *BESIDES]
+    wanted = [extra for name in EXTRAS for extra in of_extra(name, extras)]
+    return [*project["dependencies"], *wanted, *BESIDES]
+
+
+def of_extra(name: str, extras: dict[str, list[str]]) -> Iterator[str]:
+    """What an extra needs, also by way of our others."""
+    for item in extras[name]:
+        if others := re.fullmatch(r"webhooksub\[(.+)\]", item):
+            for other in others[1].split(","):
+                yield from of_extra(other, extras)
+        else:
+            yield item
 
 
 def make_environment(python: Path, version: str) -> Path:

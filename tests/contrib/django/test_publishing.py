@@ -183,7 +183,7 @@ def test_a_test_run_does_not_publish_to_the_database_of_the_service(
     assert published() == ["shop/7/order/2"]
 
 
-def test_an_async_view_publishes_too() -> None:
+def test_an_async_view_publishes_too_also_as_the_first() -> None:
     async def view() -> Any:
         # The thread is that of every test: what it has is open on another's file.
         await sync_to_async(connections.close_all)()

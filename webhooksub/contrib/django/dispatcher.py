@@ -20,6 +20,7 @@ from ... import (
     ConfigurationError,
     Dispatcher,
     Event,
+    FlushResult,
     RotatedSecret,
     SubscriptionInfo,
 )
@@ -217,6 +218,17 @@ class LazyDispatcher:
             if self._made is None:
                 self._made = DjangoDispatcher(settings.read())
             return self._made
+
+    # Made in the thread that may use the database, and not in the event loop's.
+
+    async def apublish(self, *args: Any, **options: Any) -> Event:
+        return await sync_to_async(lambda: self().publish(*args, **options))()
+
+    async def asubscribe(self, *args: Any, **fields: Any) -> SubscriptionInfo:
+        return await sync_to_async(lambda: self().subscribe(*args, **fields))()
+
+    async def aflush(self, timeout: float | None = None) -> FlushResult:
+        return await sync_to_async(lambda: self().flush(timeout))()
 
     def close(self, grace: float | None = None) -> None:
         """Ends the one that was made. The next use makes another."""

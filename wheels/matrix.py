@@ -27,7 +27,7 @@ from xml.etree import ElementTree
 
 WHEELS = Path(__file__).resolve().parent
 ROOT = WHEELS.parent
-CACHE = Path(os.environ["WHEELS_CACHE"])
+CACHE = Path(os.environ.get("WHEELS_CACHE") or Path.home() / ".cache" / "webhooksub")
 RESULTS = CACHE / "matrix"
 PAGE = ROOT / "docs" / "platforms.md"
 MARKS = ("<!-- written by wheels/matrix.py -->\n", "<!-- end -->\n")

@@ -67,10 +67,10 @@ def _candidates(bundle: str | None, environ: Mapping[str, str]) -> Iterator[tupl
             yield name, environ[name], True
     for path in DISTRIBUTION_BUNDLES:
         yield "distribution", path, False
+    # By the names that are built in, also where nothing is: the error tells of them.
     paths = ssl.get_default_verify_paths()
-    for default in (paths.cafile, paths.capath):
-        if default:
-            yield "OpenSSL default", default, False
+    for default in (paths.openssl_cafile, paths.openssl_capath):
+        yield "OpenSSL default", default, False
     try:
         certifi = import_module("certifi")
     except ImportError:

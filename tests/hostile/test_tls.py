@@ -620,7 +620,13 @@ def nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Files that do not exist yet, where the machine's own bundles would be."""
     files = [tmp_path / "distribution.pem", tmp_path / "default.pem"]
-    defaults = ssl.get_default_verify_paths()._replace(cafile=str(files[1]), capath=None)
+    # `cafile` and `capath` are what is there of these, and nothing is.
+    defaults = ssl.get_default_verify_paths()._replace(
+        cafile=None,
+        capath=None,
+        openssl_cafile=str(files[1]),
+        openssl_capath=str(tmp_path / "none"),
+    )
     monkeypatch.setattr(certificates, "DISTRIBUTION_BUNDLES", (str(files[0]),))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: defaults)
     monkeypatch.setattr(certificates, "import_module", missing)

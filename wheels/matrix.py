@@ -47,6 +47,9 @@ UNDER_QEMU = (
 )
 # Other packages with an OpenSSL or libcurl of their own, for tests/isolated.
 NEIGHBOURS = ("cryptography", "psycopg[binary]", "pycurl", "confluent-kafka")
+# Where there is no trustme, because its cryptography is not to be had: then tests that use it
+# cannot be run.
+PYTEST = ("pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis")
 # These hold documents and tools against the sources of the package, which are not there.
 OF_THE_REPOSITORY = ("unit/test_docs.py",)
 PROBE = """
@@ -266,10 +269,13 @@ def install(place: Place) -> str | None:
         return "no venv"
     pip = (place.python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
     wheel = place.folder / place.row.wheel.name
-    for extras in ("dev", "test,cli"):
+    for extras, *others in (("dev",), ("test,cli",), ("cli", *PYTEST)):
         named = f"webhooksub[{extras}] @ file://{wheel}"
+        if extras == "dev" and "cp313t" in wheel.name:
+            # What it takes besides is not to be had there, which pip is slow to find out.
+            continue
         done = place.run(
-            *(*pip, "install", "--only-binary", ":all:", "--prefer-binary", named),
+            *(*pip, "install", "--only-binary", ":all:", "--prefer-binary", named, *others),
             PIP_CERT=f"{place.folder}/authorities.pem",
         )
         if done.returncode == 0:

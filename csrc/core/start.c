@@ -111,10 +111,18 @@ start_one(struct whs_work *work, struct whs_lane *lane)
     }
 }
 
+/* That the lease is back is news once, also where nothing may start. */
+static void
+hear_of_lease(struct whs_work *work)
+{
+    work->lease_is_over &= work->mono_ms >= atomic_load(&work->lease_until_ms);
+}
+
 void
 whs_start_all(struct whs_work *work)
 {
     struct whs_lane *lane;
+    hear_of_lease(work);
     while ((lane = whs_start_next(work))) {
         work->pace++;
         start_one(work, lane);

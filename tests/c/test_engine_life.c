@@ -180,6 +180,25 @@ nothing_starts_without_a_lease(void **state)
 }
 
 static void
+a_lease_that_is_back_wakes_the_loop_once_whatever_may_start(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    whs_engine_extend_lease(rig.engine, 0);
+    rig_push(&rig, 1, "t1");
+    rig_turn(&rig);
+    whs_engine_remove_subscriber(rig.engine, 1, WHS_REMOVAL_CANCEL);
+    whs_engine_extend_lease(rig.engine, 100000);
+    rig_turn(&rig);
+    assert_int_equal(rig_take_one(&rig)->state, WHS_DELIVERY_CANCELLED);
+    whs_engine_turn(rig.engine, 5000);
+    assert_int_equal(rig.clock.wall_ms - FAKE_CLOCK_START_MS, 5000);
+    rig_fini(&rig);
+}
+
+static void
 allow_three_slots(struct whs_engine_config *config)
 {
     config->limits.report_slots = 3;
@@ -645,6 +664,7 @@ main(void)
         cmocka_unit_test(a_row_of_several_paths_gets_the_one_that_it_covers),
         cmocka_unit_test(nothing_starts_after_expiry),
         cmocka_unit_test(nothing_starts_without_a_lease),
+        cmocka_unit_test(a_lease_that_is_back_wakes_the_loop_once_whatever_may_start),
         cmocka_unit_test(nothing_starts_without_a_place_in_the_report_queue),
         cmocka_unit_test(
             unsubscribing_cancels_what_is_queued_and_what_would_be_retried),

@@ -40,7 +40,7 @@ serve: build ## the subscription API with two people to ask it as (PORT=8000)
 	@$(BIN)/python examples/serve/start.py build/serve $(if $(PORT),--port $(PORT))
 
 # What counts CPU or time is marked `serial` and runs alone; 5 is "none of these".
-test: build ## the C tests, then all tests in Python
+test: build crash-build ## the C tests, then all tests in Python
 	@$(MAKE) --no-print-directory ctest
 	@$(PYTEST) -n 2 -m 'not serial' tests --ignore=tests/prove
 	@$(PYTEST) -m serial tests --ignore=tests/prove || test $$? = 5

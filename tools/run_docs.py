@@ -26,6 +26,8 @@ from pathlib import Path
 
 import check_docs
 
+# What the surroundings say of a service of their own.
+_OF_A_HOST = ("WEBHOOKSUB_", "DJANGO_")
 ROOT = Path(__file__).parent.parent
 SECONDS_MAX = 120
 RUN = ("python", "console")
@@ -140,7 +142,7 @@ def run_apart(page: Path) -> tuple[int, str]:
     """(blocks that ended well, what went wrong) of a page, run in a process of its own."""
     command = [sys.executable, *WARNINGS, str(Path(__file__).resolve()), "--here"]
     command.append(str(page.resolve()))
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("WEBHOOKSUB_")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(_OF_A_HOST)}
     # Of a virtual environment: what it holds comes first, as for a reader who activated it.
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment.get('PATH', '')}"
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from config.asgi import application as asgi
@@ -228,7 +228,7 @@ def test_both_kinds_of_servers_offer_it(
     request: pytest.FixtureRequest, bearer: dict[str, str], kind: str
 ) -> None:
     url = request.getfixturevalue(f"{kind}_url")
-    with httpx.Client(base_url=url, headers=bearer, timeout=20) as client:
+    with httpx2.Client(base_url=url, headers=bearer, timeout=20) as client:
         made = client.post("/api/webhooks", json=DOCUMENT)
         assert made.status_code == 201
         where = made.headers["location"]

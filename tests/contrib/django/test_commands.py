@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from django.core.management import CommandError, call_command
 from shop.management.processes import PROJECT, Process, worker
@@ -135,7 +135,7 @@ def test_a_worker_answers_for_its_health(environ: dict[str, str], database: Path
     arguments = ("manage.py", "webhooksub", "worker", "--health", "127.0.0.1:0")
     with Process(*arguments, ready="webhooksub: health at", environ=environ) as process:
         url = process.ready.split()[-1]
-        assert httpx.get(url).status_code == 200
+        assert httpx2.get(url).status_code == 200
         process.end()
 
 

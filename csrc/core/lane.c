@@ -178,24 +178,40 @@ whs_lane_remove(struct whs_lanes *lanes, struct whs_lane *lane, bool cancelled)
 
 /* --- What is in them. --- */
 
-uint32_t
-whs_lane_linger_ms(const struct whs_lane *lane)
+/* When its batch is full or has lingered. */
+static int64_t
+lingers_until(const struct whs_lane *lane)
 {
     const struct whs_batching *batching = &lane->sub->subscription->batching;
     if (!is_batching(lane) || lane->first->bundle ||
         lane->count >= batching->max_notifications ||
         lane->weight >= batching->max_bytes)
-        return 0;
-    return batching->linger_ms;
+        return INT64_MIN;
+    return lane->first->time_ms + batching->linger_ms;
+}
+
+int64_t
+whs_lane_ready_since(const struct whs_lane *lane)
+{
+    const struct whs_batching *batching = &lane->sub->subscription->batching;
+    const struct whs_delivery *dlv = lane->first;
+    if (!is_batching(lane) || dlv->bundle)
+        return dlv->time_ms;
+    int64_t lingered_ms = dlv->time_ms + batching->linger_ms;
+    size_t count = 0, bytes = 0;
+    for (; dlv; dlv = dlv->next) {
+        bytes += dlv->weight;
+        if (++count >= batching->max_notifications || bytes >= batching->max_bytes)
+            return dlv->time_ms < lingered_ms ? dlv->time_ms : lingered_ms;
+    }
+    return lingered_ms;
 }
 
 /* When its next attempt may start, on the monotonic clock. */
 static int64_t
 ready_at(const struct whs_lanes *lanes, const struct whs_lane *lane)
 {
-    uint32_t linger_ms = whs_lane_linger_ms(lane);
-    int64_t at_ms = linger_ms ? lane->first->time_ms + linger_ms : INT64_MIN;
-    int64_t rate_ms = INT64_MIN;
+    int64_t at_ms = lingers_until(lane), rate_ms = INT64_MIN;
     if (rate_of(lane) > 0)
         rate_ms =
             whs_rate_ready_ms(&lane->rate, rate_of(lane), 0, lanes->origins.mono_ms);

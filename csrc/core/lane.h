@@ -96,9 +96,9 @@ void whs_lane_remove(struct whs_lanes *lanes, struct whs_lane *lane, bool cancel
  * every change. */
 void whs_lane_place(struct whs_lanes *lanes, struct whs_lane *lane);
 
-/* How long its first delivery may wait for company; 0: its batch is full, or it has
- * none. Not empty. */
-uint32_t whs_lane_linger_ms(const struct whs_lane *lane);
+/* Since when its next batch has been complete, or has lingered enough: in the future
+ * while it lingers. Outside batches since its first was queued. Not empty. */
+int64_t whs_lane_ready_since(const struct whs_lane *lane);
 /* It is not empty, and over its rate or lingering. */
 bool whs_lane_waits(const struct whs_lanes *lanes, const struct whs_lane *lane);
 

@@ -194,31 +194,22 @@ find_due(const struct whs_work *work, const struct whs_lane *lane, size_t ahead,
     return rate_ms > due_ms ? rate_ms : due_ms;
 }
 
-/* What was queued then or earlier has waited too long: lingering is no waiting, because
- * a waiting row would linger anew. */
-static int64_t
-find_before(const struct whs_work *work, const struct whs_lane *lane)
-{
-    return work->mono_ms - work->config->limits.spill_after_ms -
-           whs_lane_linger_ms(lane);
-}
-
 /* Returns how many leave. What it leads to may not be what its subscription names now.
- */
+ * A batch that lingers stays: as waiting rows it would linger anew. */
 static size_t
 sweep_lane(struct whs_work *work, struct whs_lane *lane, size_t room,
            size_t soon_of_all)
 {
     whs_start_look_up(work, lane);
     struct whs_origin *origin = lane->origin;
-    int64_t before_ms = find_before(work, lane);
+    int64_t before_ms = work->mono_ms - work->config->limits.spill_after_ms;
     int64_t due_ms = 0;
     size_t keep = 0;
     size_t soon_here = foresee(&origin->pace, &origin->paced_ms, work);
     if (whs_origin_is_blocked(origin, work->mono_ms)) {
         before_ms = work->mono_ms;
         due_ms = whs_breaker_blocked_until(&origin->breaker);
-    } else if (lane->first->time_ms <= before_ms) {
+    } else if (whs_lane_ready_since(lane) <= before_ms) {
         keep =
             bound_by_rate(work, lane, count_kept(work, lane, soon_here, soon_of_all));
     } else {

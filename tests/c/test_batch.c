@@ -120,6 +120,23 @@ a_batch_that_lingers_longer_than_others_may_wait_is_sent_and_not_spilled(void **
 }
 
 static void
+a_batch_that_gets_full_after_a_long_linger_is_sent_whole(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    rig_put(&rig, (struct world_sub){.seq = 1, .batching = {3, BYTES_MAX, 9000}});
+    push_many(&rig, 2);
+    for (int ms = 0; ms < 5000; ms += 100)
+        rig_pass(&rig, 100);
+    rig_push(&rig, 3, "t1");
+    rig_pass(&rig, 1000);
+    assert_int_equal(count_members(&rig, 0), 3);
+    assert_int_equal(rig_stats(&rig).spilled, 0);
+    rig_fini(&rig);
+}
+
+static void
 a_full_batch_that_cannot_start_is_spilled_whatever_its_linger(void **state)
 {
     (void)state;
@@ -426,6 +443,7 @@ main(void)
         cmocka_unit_test(a_batch_that_is_not_full_lingers_and_then_starts),
         cmocka_unit_test(
             a_batch_that_lingers_longer_than_others_may_wait_is_sent_and_not_spilled),
+        cmocka_unit_test(a_batch_that_gets_full_after_a_long_linger_is_sent_whole),
         cmocka_unit_test(a_full_batch_that_cannot_start_is_spilled_whatever_its_linger),
         cmocka_unit_test(a_batch_is_an_array_with_an_id_of_its_members),
         cmocka_unit_test(a_batch_stops_before_its_bytes),

@@ -25,6 +25,7 @@ struct whs_attempt {
     struct whs_delivery *last;
     size_t count;
     bool batch;
+    bool probe;                /* on it hangs what becomes of its origin's breaker */
     int64_t started_at_ms;     /* wall clock */
     struct whs_report *report; /* with room for `count` */
     struct whs_buf body;

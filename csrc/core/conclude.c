@@ -17,7 +17,8 @@ tell_breaker(struct whs_work *work, struct whs_attempt *attempt)
     const struct whs_engine_limits *limits = &work->config->limits;
     enum whs_outcome outcome = attempt->exchange.answer.outcome;
     if (outcome == WHS_OUTCOME_LOCAL_ERROR) {
-        whs_origin_forgo(&work->lanes.origins, attempt->origin);
+        if (attempt->probe)
+            whs_origin_forgo(&work->lanes.origins, attempt->origin);
         return;
     }
     attempt->report->origin_news =

@@ -66,7 +66,7 @@ void whs_origin_close(struct whs_origins *origins, struct whs_origin *origin);
 void whs_origin_place(struct whs_origins *origins, struct whs_origin *origin);
 /* Its lane whose turn it is; it must be ready. */
 struct whs_link *whs_origin_front(const struct whs_origin *origin);
-/* What was admitted did not happen: if it was the probe, the next one is. Places it. */
+/* The probe did not happen: the next one that starts is. Places it. */
 void whs_origin_forgo(struct whs_origins *origins, struct whs_origin *origin);
 /* Notes how an attempt ended; places it. */
 enum whs_breaker_news whs_origin_record(struct whs_origins *origins,

@@ -80,11 +80,13 @@ whs_start_next(struct whs_work *work)
 /* In half-open state this attempt becomes the probe. An origin stands in the ring only
  * while its breaker admits. */
 static void
-admit(struct whs_work *work, struct whs_origin *origin)
+admit(struct whs_work *work, struct whs_attempt *attempt)
 {
+    struct whs_origin *origin = attempt->origin;
     bool admitted = whs_breaker_admits(&origin->breaker, work->mono_ms);
     assert(admitted);
     (void)admitted;
+    attempt->probe = origin->breaker.probing;
     whs_origin_place(&work->lanes.origins, origin);
 }
 
@@ -97,7 +99,7 @@ start_one(struct whs_work *work, struct whs_lane *lane)
         whs_work_breathe(work);
         return;
     }
-    admit(work, attempt->origin);
+    admit(work, attempt);
     enum whs_status status = whs_attempt_send(work, attempt);
     if (status == WHS_NO_MEMORY) {
         whs_origin_forgo(&work->lanes.origins, attempt->origin);

@@ -302,6 +302,36 @@ an_open_breaker_stops_its_origin_until_one_probe_succeeds(void **state)
     rig_fini(&rig);
 }
 
+/* Begun before it opened, ended while the probe is under way, and says nothing. */
+static void
+a_straggler_with_a_failure_of_our_own_lets_no_second_probe_through(void **state)
+{
+    (void)state;
+    struct fake_answer answers[8];
+    struct rig rig;
+    rig_init(&rig, forbid_spilling);
+    for (size_t i = 0; i < 8; i++)
+        answers[i] = (struct fake_answer)FAKE_OUTCOME(CONNECT_ERROR);
+    answers[7] = (struct fake_answer){.outcome = WHS_OUTCOME_LOCAL_ERROR,
+                                      .takes_ms = 31000};
+    fake_transport_script(rig.transport, answers, 8);
+    rig.transport->usual = (struct fake_answer)NEVER_ANSWERED;
+    rig_put(&rig, (struct world_sub){.seq = 1});
+    for (int64_t seq = 1; seq <= 20; seq++)
+        rig_push(&rig, seq, "t1");
+    rig_turns(&rig, 3);
+    rig_pass(&rig, 30000);
+    assert_int_equal(rig.transport->request_count, 9);
+    rig_pass(&rig, 1000);
+    rig_turns(&rig, 3);
+    assert_int_equal(rig.transport->request_count, 9);
+    fake_transport_release(rig.transport, (struct fake_answer){0});
+    rig.transport->usual = (struct fake_answer){0};
+    rig_turns(&rig, 10);
+    assert_int_equal(rig.transport->request_count, 20);
+    rig_fini(&rig);
+}
+
 static void
 a_failed_probe_blocks_again(void **state)
 {
@@ -446,6 +476,8 @@ main(void)
         cmocka_unit_test(whoever_has_nothing_in_flight_is_first),
         cmocka_unit_test(a_reserve_as_large_as_the_cap_leaves_one_place_to_each),
         cmocka_unit_test(an_open_breaker_stops_its_origin_until_one_probe_succeeds),
+        cmocka_unit_test(
+            a_straggler_with_a_failure_of_our_own_lets_no_second_probe_through),
         cmocka_unit_test(a_failed_probe_blocks_again),
         cmocka_unit_test(reports_say_when_an_origin_is_blocked_and_when_it_is_free),
         cmocka_unit_test(http_failures_never_open_a_breaker),

@@ -312,8 +312,8 @@ a_straggler_with_a_failure_of_our_own_lets_no_second_probe_through(void **state)
     rig_init(&rig, forbid_spilling);
     for (size_t i = 0; i < 8; i++)
         answers[i] = (struct fake_answer)FAKE_OUTCOME(CONNECT_ERROR);
-    answers[7] = (struct fake_answer){.outcome = WHS_OUTCOME_LOCAL_ERROR,
-                                      .takes_ms = 31000};
+    answers[7] =
+        (struct fake_answer){.outcome = WHS_OUTCOME_LOCAL_ERROR, .takes_ms = 31000};
     fake_transport_script(rig.transport, answers, 8);
     rig.transport->usual = (struct fake_answer)NEVER_ANSWERED;
     rig_put(&rig, (struct world_sub){.seq = 1});

@@ -8,7 +8,9 @@ whs_breaker_admits(struct whs_breaker *breaker, int64_t mono_ms)
         return true;
     if (breaker->probing || mono_ms < breaker->blocked_until_ms)
         return false;
+#ifndef WHS_SABOTAGE_no_probe
     breaker->probing = true;
+#endif
     return true;
 }
 

@@ -1,12 +1,14 @@
 """The writer's thread: groups, neighbours, failures, interruption, end."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,6 +211,76 @@ def test_a_failed_commit_is_told_and_the_next_one_works(
     assert taken == [], "nothing is handed over that was not committed"
     store.publish([kit.event()])
     assert len(taken) == count_events(kit) == 1
+
+
+# --- a file that is gone -------------------------------------------------------------
+
+
+def move_away(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+
+
+def replace(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").rename(path)
+
+
+def delete_wal(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize(
+    ("happens", "told"),
+    [
+        (Path.unlink, "not there any more"),
+        (move_away, "not there any more"),
+        (replace, "replaced by another file"),
+        (delete_wal, "lost its WAL"),
+        (empty, "was emptied"),
+    ],
+)
+def test_nothing_is_acknowledged_into_a_file_that_is_gone(
+    kit: Any, happens: Callable[[Path], None], told: str
+) -> None:
+    store = kit.store()
+    store.publish([kit.event()])
+    happens(kit.path)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=told):
+            store.publish([kit.event()])
+
+
+def test_a_file_that_goes_amid_a_transaction_is_told(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = kit.store()
+    store.publish([kit.event()])
+    begin = SqliteFile.begin
+
+    def begin_and_lose(self: Any, *given: Any) -> Any:
+        transaction = begin(self, *given)
+        kit.path.unlink()
+        return transaction
+
+    monkeypatch.setattr(SqliteFile, "begin", begin_and_lose)
+    with pytest.raises(StoreUnavailable, match="not there any more"):
+        store.publish([kit.event()])
+
+
+def test_a_file_that_comes_back_is_written_to_again(kit: Any) -> None:
+    store = kit.store()
+    store.publish([kit.event()])
+    move_away(kit.path)
+    with pytest.raises(StoreUnavailable):
+        store.publish([kit.event()])
+    assert not kit.path.exists(), "no other file is made in its place"
+    kit.path.with_name("elsewhere").rename(kit.path)
+    store.publish([kit.event()])
+    assert count_events(kit) == 2
 
 
 def test_ctrl_c_ends_the_waiting_and_drops_what_was_not_begun(kit: Any) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import ConfigurationError, StoreUnavailable, WebhooksubError
+from .presence import Presence
 from .schema import PREFIX
 from .transaction import Transaction
 from .uses import Uses
@@ -72,6 +73,7 @@ class SqliteFile:
     def __init__(self, url: str, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
         self.path = _path(url)
         self._synchronous = synchronous
+        self._presence = Presence(self.path)
         self._engine: Engine | None = None
         self._peek_lock = threading.Lock()
         self._peeker: sqlite3.Connection | None = None
@@ -121,6 +123,7 @@ class SqliteFile:
         except OSError as error:
             raise ConfigurationError(f"cannot open the database: {error}") from error
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as raw:
+            self._presence.remember()
             raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             if empty:  # the order matters: WAL writes the first page
                 raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -142,12 +145,14 @@ class SqliteFile:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one moment of the store. Raises StoreUnavailable."""
+        self._presence.check()
         with self.uses, translated(), self._need_engine().connect() as connection:
             connection.exec_driver_sql("BEGIN")
             yield connection
 
     def peek(self) -> Peek:
-        """Raises StoreUnavailable. Five microseconds."""
+        """Raises StoreUnavailable. Six microseconds."""
+        self._presence.check()
         with self.uses, self._peek_lock, translated():
             if self._peeker is None:
                 self._need_engine()
@@ -179,6 +184,7 @@ class SqliteFile:
 
     def connect_writer(self, *, checkpoints: bool) -> Connection:
         """The connection for :meth:`begin`. `checkpoints`: it holds the dispatcher's lock."""
+        self._presence.check()
         connection = self._need_engine().connect()
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         if checkpoints:
@@ -212,15 +218,19 @@ class SqliteFile:
 
     def begin(self, connection: Connection, dispatcher: int | None) -> Transaction:
         """Begins to write, and looks who is alive. Waits for other writers."""
+        self._presence.check()
         cursor = connection.connection.cursor()
         cursor.execute("BEGIN IMMEDIATE")
         cursor.execute(_FACTS, (dispatcher,))
         [(seq, revision, state)] = cursor.fetchall()
+        self._presence.check_wal()
         alive = state == _ALIVE
         return Transaction(connection, cursor, dispatcher, seq or 0, int(revision or 0), alive)
 
     def commit(self, transaction: Transaction) -> None:
+        """Raises StoreUnavailable too when what was written has no file any more."""
         transaction.cursor.execute("COMMIT")
+        self._presence.check()
 
     def disconnect_writer(self, connection: Connection) -> None:
         """Ends the connection, and with it a transaction under way."""

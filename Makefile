@@ -123,6 +123,8 @@ asan: ## the C tests under AddressSanitizer and UBSan
 tsan: ## the C tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory ctest VARIANT=tsan
 
+-include tests/torture/torture.mk
+
 # --- Figures ----------------------------------------------------------------
 .PHONY: bench
 bench: build

@@ -62,7 +62,8 @@ class Telling:
 
     def of_backlogs(self) -> None:
         """Deliveries that became dead because too many of their subscription wait."""
-        self._refused.update(self._store.take_refused())
+        if refused := self._store.take_refused():
+            self._refused.update(refused)
         if not self._refused:
             return
         now = self._clock()

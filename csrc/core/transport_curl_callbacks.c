@@ -174,8 +174,9 @@ read_header(char *bytes, size_t size, size_t count, void *ctx)
         whs_fields_read(transfer->exchange->fields, line);
     if (transfer->head.complete && !was_complete)
         limit_body(transfer);
-    if (transfer->head.ambiguous)
-        curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+    if (transfer->head.ambiguous &&
+        curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L) != CURLE_OK)
+        return 0;
     return line.len;
 }
 

@@ -12,6 +12,8 @@
 
 #define EVENTS_PER_TURN 128
 #define FIRST_SOCKETS 64
+/* libcurl's timer is run again so soon when that failed, for want of memory. */
+#define TIMER_AGAIN_MS 100
 /* Reads of what is not listened to. */
 #define UNHEARD_MAX 16
 
@@ -224,7 +226,11 @@ whs_curl_loop_run_timer(struct whs_curl_loop *loop)
     if (loop->timer_ms < 0 || loop->timer_ms > read_mono(loop))
         return;
     loop->timer_ms = -1;
-    curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    CURLMcode code =
+        curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    /* Nobody else would call it again for what is due. */
+    if (code != CURLM_OK && loop->timer_ms < 0)
+        loop->timer_ms = read_mono(loop) + TIMER_AGAIN_MS;
 }
 
 static int

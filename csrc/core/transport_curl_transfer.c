@@ -87,8 +87,10 @@ set_url(struct whs_curl_transfer *transfer, struct whs_slice url)
     whs_buf_reset(&transfer->url_text);
     if (curl_url_set(transfer->url, CURLUPART_URL, url.ptr, 0) != CURLUE_OK)
         return CURLE_URL_MALFORMAT;
+    WHS_CURL_SET(transfer->easy, CURLOPT_CURLU, transfer->url);
+    /* Only what is set counts as the same the next time. */
     whs_buf_append_slice(&transfer->url_text, url);
-    return curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url);
+    return CURLE_OK;
 }
 
 static CURLcode

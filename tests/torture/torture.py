@@ -264,6 +264,9 @@ def main() -> int:
             show(row)
     failed = sum(row.failed for row in rows)
     bad = [row.name for row in rows if not row.good]
+    if failed == 0:
+        print("no call failed: nothing was proved")
+        return 2
     print(f"\n{failed} calls failed; " + (f"wrong: {', '.join(bad)}" if bad else "all is well"))
     return 1 if bad else 0
 

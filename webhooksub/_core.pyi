@@ -219,6 +219,8 @@ class Reports:
         outcome, address | None, snippet | None)"""
     def done(self) -> list[tuple[int]]:
         """(event_seq,) of each event whose last match is in these reports."""
+    def dead(self) -> list[tuple[int, int]]:
+        """(event_seq, subscription_seq) of each dead letter."""
     def claimed(self) -> list[tuple[int, int, bool]]:
         """(event_seq, subscription_seq, spilled) of those that were waiting rows."""
     def subscriptions(self) -> list[tuple[int, str, int]]:

@@ -71,16 +71,15 @@ class DeliveryLoop:
         self._outage_ms = 0
         self._suffers = False
         self._beat_at = self._recheck_at = self._poll_at = 0
-        self._dead_told = 0
         self.fenced = False
         self._thread = threading.Thread(target=self._run, name="webhooksub-delivery", daemon=True)
 
     def start(self, info: DispatcherInfo) -> None:
         """Takes the dispatcher's role and begins. Raises when another holds it."""
-        self._telling.know_quarantined()
+        quarantined = self._store.quarantined_seqs()
         self.seq = self._store.begin_dispatching(info)
         try:
-            self._telling.of_quarantined()
+            self._telling.of_quarantined(self._store.quarantined_seqs() - quarantined)
             self._engine.extend_lease(self._config.lease_ms)
             self._feed.catch_up()
             self._engine.start()
@@ -249,7 +248,7 @@ class DeliveryLoop:
         # Ours from now on: whatever fails, they are pushed by this turn or a later one.
         self._overflow.extend(event for event, _ in claimed)
         if claimed:
-            self._feed.catch_up(at_least=max(event[7] for event, _ in claimed))
+            self._feed.catch_up(at_least=max(_REVISION(event) for event, _ in claimed))
             self._push_overflow()
         return len(claimed)
 
@@ -342,13 +341,12 @@ class DeliveryLoop:
     def _tell_of(self, reports: _core.Reports) -> None:
         """They are written: what cannot be told now for want of the store is not told."""
         try:
-            self._telling.of_subscriptions(reports.subscriptions())
-            self._news.of_subscriptions(reports.subscriptions())
-            # The rows are looked at only where the engine counted some.
-            if self._engine.stats()["dead"] != self._dead_told:
-                rows = reports.deliveries(0)
-                self._dead_told += self._telling.of_dead(rows)
-                self._news.of_dead(rows)
+            changes = reports.subscriptions()
+            self._telling.of_subscriptions(changes)
+            self._news.of_subscriptions(changes)
+            if dead := reports.dead():
+                self._telling.of_dead(dead)
+                self._news.of_dead(dead)
         except StoreUnavailable as error:
             self._suffer(error)
 

@@ -5,12 +5,10 @@ Whoever delivers calls this on its thread, between two turns. What endpoints hea
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from . import _core
 from .config import SubscriptionConfig
 from .events import (
-    DeliveryState,
     OperatorEvent,
     Outcome,
     SubscriptionStatus,
@@ -30,9 +28,6 @@ _MISSED_MS = 3_600_000
 _MISSED_MAX = 10_000
 #: In the meta table: ends up to this moment were told.
 TOLD_UNTIL = "expiring_told_until"
-# Place in a row of Reports.deliveries.
-_STATE = 2
-_DEAD = int(DeliveryState.DEAD)
 
 
 class News:
@@ -67,11 +62,11 @@ class News:
         """It was disabled by us."""
         self._lifecycle.put("disabled", record, {"reason": reason})
 
-    def of_dead(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Rows of :meth:`_core.Reports.deliveries`."""
+    def of_dead(self, dead: Sequence[tuple[int, int]]) -> None:
+        """What :meth:`_core.Reports.dead` gives."""
         if not self._lifecycle.wants("missed"):
             return
-        for _, seq, *_ in (row for row in rows if row[_STATE] == _DEAD):
+        for _, seq in dead:
             if seq in self._missed or len(self._missed) < _MISSED_MAX:
                 count, at = self._missed.get(seq, (0, 0))
                 self._missed[seq] = (count + 1, at)

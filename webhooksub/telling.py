@@ -5,16 +5,13 @@ is told once per `tell_again_ms`, not once per delivery.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from . import _core
-from .events import DeliveryState, OperatorEvent, Outcome
+from .events import OperatorEvent, Outcome
 from .store.base import Store
 
-# Place in a row of Reports.deliveries.
-_STATE = 2
-_DEAD = int(DeliveryState.DEAD)
 # Named in one telling; an endpoint that is gone may cost thousands at once.
 _DEAD_NAMED = 100
 
@@ -31,7 +28,6 @@ class Telling:
         self._again_ms = tell_again_ms
         self._refused: Counter[int] = Counter()  # by subscription, not told yet
         self._told_at: dict[int, int] = {}  # likewise, within the last `tell_again_ms`
-        self._quarantined: set[bytes] = set()
 
     def of_subscriptions(self, changes: Sequence[tuple[int, str, int]]) -> None:
         """Rows of :meth:`_core.Reports.subscriptions`."""
@@ -43,22 +39,19 @@ class Telling:
             message = f"a subscription is {change} ({word})"
             self._tell(OperatorEvent(change, message, names[seq] | {"outcome": word}))
 
-    def of_dead(self, rows: Sequence[tuple[Any, ...]]) -> int:
-        """How many of the rows of :meth:`_core.Reports.deliveries` are dead letters."""
-        dead = [row[:2] for row in rows if row[_STATE] == _DEAD]
-        if dead:
-            named = dead[:_DEAD_NAMED]
-            events = self._store.event_ids([event for event, _ in named])
-            subscriptions = self._store.subscription_ids([sub for _, sub in named])
-            pairs = [
-                (_core.uuid_text(events[event]), _core.uuid_text(subscriptions[sub]))
-                for event, sub in named
-                if event in events and sub in subscriptions
-            ]
-            message = f"{len(dead):,} deliveries are dead letters: out of retries"
-            facts = {"count": len(dead), "deliveries": pairs}
-            self._tell(OperatorEvent("dead", message, facts))
-        return len(dead)
+    def of_dead(self, dead: Sequence[tuple[int, int]]) -> None:
+        """What :meth:`_core.Reports.dead` gives."""
+        named = dead[:_DEAD_NAMED]
+        events = self._store.event_ids([event for event, _ in named])
+        subscriptions = self._store.subscription_ids([sub for _, sub in named])
+        pairs = [
+            (_core.uuid_text(events[event]), _core.uuid_text(subscriptions[sub]))
+            for event, sub in named
+            if event in events and sub in subscriptions
+        ]
+        message = f"{len(dead):,} deliveries are dead letters: out of retries"
+        facts = {"count": len(dead), "deliveries": pairs}
+        self._tell(OperatorEvent("dead", message, facts))
 
     def of_backlogs(self) -> None:
         """Deliveries that became dead because too many of their subscription wait."""
@@ -76,16 +69,13 @@ class Telling:
             message = f"{count:,} deliveries of a subscription are dead: as many as may wait do"
             self._tell(OperatorEvent("backlog_full", message, names[seq] | {"deliveries": count}))
 
-    def know_quarantined(self) -> None:
-        """Those that are quarantined already, before the role is taken."""
-        self._quarantined = {event.id for event in self._store.quarantined()}
-
-    def of_quarantined(self) -> None:
+    def of_quarantined(self, seqs: Collection[int]) -> None:
         """Those that taking the role has added."""
-        for event in self._store.quarantined():
-            if event.id not in self._quarantined:
+        for id_ in self._store.event_ids(sorted(seqs)).values():
+            event = self._store.event(id_)
+            if event is not None:
                 message = "an event kept ending its dispatcher; it is not delivered any more"
-                facts = {"event_id": _core.uuid_text(event.id), "root": event.root}
+                facts = {"event_id": _core.uuid_text(id_), "root": event.root}
                 self._tell(OperatorEvent("quarantined", message, facts))
 
     def _names(self, seqs: Sequence[int]) -> dict[int, dict[str, Any]]:

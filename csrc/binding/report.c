@@ -248,97 +248,108 @@ attempt_row(const struct whs_report *report, const struct whs_reported *reported
                          (int)report->outcome, text_or_none(report->address), snippet);
 }
 
+/* Appends what one report gives. False with an exception set. */
+typedef bool append_from(PyObject *rows, const struct whs_report *report);
+
 static PyObject *
-Reports_attempts(PyObject *self, PyObject *ignored)
+collect(PyObject *self, append_from *append)
 {
-    (void)ignored;
     PyObject *rows = PyList_New(0);
     LOCK_REPORTS(self);
     for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
-        for (size_t i = 0; rows && i < r->count; i++)
-            if (whs_report_is_attempt(r, &r->deliveries[i]) &&
-                !append_row(rows, attempt_row(r, &r->deliveries[i])))
-                Py_CLEAR(rows);
-    UNLOCK_REPORTS(self);
-    return rows;
-}
-
-static PyObject *
-Reports_done(PyObject *self, PyObject *ignored)
-{
-    (void)ignored;
-    PyObject *rows = PyList_New(0);
-    LOCK_REPORTS(self);
-    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
-        for (size_t i = 0; rows && i < r->count; i++) {
-            const struct whs_reported *reported = &r->deliveries[i];
-            if (reported->event_done && !reported->claimed_row &&
-                !append_row(rows, Py_BuildValue("(L)", (long long)reported->event_seq)))
-                Py_CLEAR(rows);
-        }
-    UNLOCK_REPORTS(self);
-    return rows;
-}
-
-static PyObject *
-Reports_claimed(PyObject *self, PyObject *ignored)
-{
-    (void)ignored;
-    PyObject *rows = PyList_New(0);
-    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
-        for (size_t i = 0; rows && i < r->count; i++) {
-            const struct whs_reported *reported = &r->deliveries[i];
-            if (reported->claimed_row &&
-                !append_row(rows, Py_BuildValue("(LLN)", (long long)reported->event_seq,
-                                                (long long)reported->subscription_seq,
-                                                PyBool_FromLong(r->outcome ==
-                                                                WHS_OUTCOME_SPILLED))))
-                Py_CLEAR(rows);
-        }
-    return rows;
-}
-
-static const char *
-change_word(const struct whs_report *report)
-{
-    return report->subscription_disabled    ? "disabled"
-           : report->subscription_failing   ? "failing"
-           : report->subscription_recovered ? "recovered"
-                                            : NULL;
-}
-
-static PyObject *
-Reports_subscriptions(PyObject *self, PyObject *ignored)
-{
-    (void)ignored;
-    PyObject *rows = PyList_New(0);
-    LOCK_REPORTS(self);
-    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next) {
-        const char *word = change_word(r);
-        if (word && r->count > 0 &&
-            !append_row(rows, Py_BuildValue(
-                                  "(Lsi)", (long long)r->deliveries[0].subscription_seq,
-                                  word, (int)r->outcome)))
+        if (!append(rows, r))
             Py_CLEAR(rows);
+    UNLOCK_REPORTS(self);
+    return rows;
+}
+
+static bool
+append_attempts(PyObject *rows, const struct whs_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        if (whs_report_is_attempt(report, &report->deliveries[i]) &&
+            !append_row(rows, attempt_row(report, &report->deliveries[i])))
+            return false;
+    return true;
+}
+
+static bool
+append_done(PyObject *rows, const struct whs_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct whs_reported *reported = &report->deliveries[i];
+        if (reported->event_done && !reported->claimed_row &&
+            !append_row(rows, Py_BuildValue("(L)", (long long)reported->event_seq)))
+            return false;
     }
-    UNLOCK_REPORTS(self);
-    return rows;
+    return true;
 }
 
-static PyObject *
-Reports_origins(PyObject *self, PyObject *ignored)
+static bool
+append_dead(PyObject *rows, const struct whs_report *report)
 {
-    (void)ignored;
-    PyObject *rows = PyList_New(0);
-    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
-        if (r->origin_news != WHS_BREAKER_AS_BEFORE &&
-            !append_row(
-                rows, Py_BuildValue("(LN)", (long long)r->origin_seq,
-                                    number_or_none(r->origin_news == WHS_BREAKER_OPENED,
-                                                   r->origin_blocked_ms))))
-            Py_CLEAR(rows);
-    return rows;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct whs_reported *reported = &report->deliveries[i];
+        if (reported->state == WHS_DELIVERY_DEAD &&
+            !append_row(rows, Py_BuildValue("(LL)", (long long)reported->event_seq,
+                                            (long long)reported->subscription_seq)))
+            return false;
+    }
+    return true;
 }
+
+static bool
+append_claimed(PyObject *rows, const struct whs_report *report)
+{
+    bool spilled = report->outcome == WHS_OUTCOME_SPILLED;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct whs_reported *reported = &report->deliveries[i];
+        if (reported->claimed_row &&
+            !append_row(rows, Py_BuildValue("(LLN)", (long long)reported->event_seq,
+                                            (long long)reported->subscription_seq,
+                                            PyBool_FromLong(spilled))))
+            return false;
+    }
+    return true;
+}
+
+static bool
+append_subscription(PyObject *rows, const struct whs_report *report)
+{
+    const char *word = report->subscription_disabled    ? "disabled"
+                       : report->subscription_failing   ? "failing"
+                       : report->subscription_recovered ? "recovered"
+                                                        : NULL;
+    return !word || report->count == 0 ||
+           append_row(rows,
+                      Py_BuildValue("(Lsi)",
+                                    (long long)report->deliveries[0].subscription_seq,
+                                    word, (int)report->outcome));
+}
+
+static bool
+append_origin(PyObject *rows, const struct whs_report *report)
+{
+    bool opened = report->origin_news == WHS_BREAKER_OPENED;
+    return report->origin_news == WHS_BREAKER_AS_BEFORE ||
+           append_row(rows,
+                      Py_BuildValue("(LN)", (long long)report->origin_seq,
+                                    number_or_none(opened, report->origin_blocked_ms)));
+}
+
+#define COLLECTING(method, append)                                                     \
+    static PyObject *method(PyObject *self, PyObject *ignored)                         \
+    {                                                                                  \
+        (void)ignored;                                                                 \
+        return collect(self, append);                                                  \
+    }
+
+COLLECTING(Reports_attempts, append_attempts)
+COLLECTING(Reports_done, append_done)
+COLLECTING(Reports_dead, append_dead)
+COLLECTING(Reports_claimed, append_claimed)
+COLLECTING(Reports_subscriptions, append_subscription)
+COLLECTING(Reports_origins, append_origin)
 
 static PyMethodDef methods[] = {
     {"deliveries", Reports_deliveries, METH_O,
@@ -350,6 +361,8 @@ static PyMethodDef methods[] = {
      "attempts($self, /)\n--\n\nRows of attempts that are kept."},
     {"done", Reports_done, METH_NOARGS,
      "done($self, /)\n--\n\n(event_seq,) of each event whose last match is in here."},
+    {"dead", Reports_dead, METH_NOARGS,
+     "dead($self, /)\n--\n\n(event_seq, subscription_seq) of each dead letter."},
     {"claimed", Reports_claimed, METH_NOARGS,
      "claimed($self, /)\n--\n\n(event_seq, subscription_seq, spilled) of those that "
      "were waiting rows."},

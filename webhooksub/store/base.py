@@ -462,6 +462,9 @@ class Store(Protocol):
         """Counts: outbox (without quarantined), outbox_age_ms, quarantined, waiting, claimed,
         dead, subscriptions, dispatchers_alive, backlog_full (since the role was taken)."""
 
+    def quarantined_seqs(self) -> set[int]:
+        """Of all events that kept killing their dispatcher."""
+
     def quarantined(self, limit: int = 100) -> list[EventRecord]:
         """Events that nobody claims any more, because they kept killing dispatchers."""
 

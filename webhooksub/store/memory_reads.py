@@ -192,6 +192,9 @@ class MemoryReads(MemorySubscriptions):
                 "backlog_full": self._waiting.refused_in_all,
             }
 
+    def quarantined_seqs(self) -> set[int]:
+        return set()
+
     def quarantined(self, limit: int = 100) -> list[EventRecord]:
         """None ever: an event that kills its dispatcher takes this store along."""
         return []

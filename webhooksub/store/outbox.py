@@ -203,7 +203,7 @@ def give_back(transaction: Transaction) -> None:
     )
 
 
-def quarantined(connection: Connection, limit: int) -> list[int]:
+def quarantined(connection: Connection, limit: int | None = None) -> list[int]:
     """Seqs of events that nobody claims any more, because they kept killing dispatchers."""
     query = select(outbox.c.event_seq).where(outbox.c.dispatcher == QUARANTINE)
     return list(connection.execute(query.order_by(outbox.c.event_seq).limit(limit)).scalars())

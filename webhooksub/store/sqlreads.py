@@ -147,6 +147,10 @@ class SqlReads:
             stats["dispatchers_alive"] = 0
         return stats | {"backlog_full": self._role.refused}
 
+    def quarantined_seqs(self) -> set[int]:
+        with self._process.reading() as connection:
+            return set(outbox.quarantined(connection))
+
     def quarantined(self, limit: int = 100) -> list[EventRecord]:
         with self._process.reading() as connection:
             return queries.read_events(connection, outbox.quarantined(connection, limit))

@@ -84,6 +84,11 @@ def test_a_backlog_that_stays_full_is_told_again_after_the_interval_with_what_it
     assert 2 <= len(of_kind(told, "backlog_full")) <= 3
 
 
+def crash(hooks: Dispatcher) -> None:
+    """What kill -9 leaves: the rows as they are, the lock free."""
+    hooks._store._process.lock.release()  # type: ignore[attr-defined]
+
+
 def test_an_event_that_is_quarantined_is_told_when_it_is_and_not_again(
     make: Make, tmp_path: Path, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
 ) -> None:
@@ -92,8 +97,7 @@ def test_an_event_that_is_quarantined_is_told_when_it_is_and_not_again(
     receiver.answer(delay=30)
     event = first.publish(PATH, "update", {"n": 1})
     receiver.wait_for(1)
-    # What kill -9 leaves: the rows as they are, the lock free.
-    first._store._process.lock.release()  # type: ignore[attr-defined]
+    crash(first)
     second = make(config={"quarantine_claims": 1}).start()
     [quarantined] = of_kind(told, "quarantined")
     assert quarantined.facts == {"event_id": event.id, "root": "tenant/acme"}
@@ -101,6 +105,26 @@ def test_an_event_that_is_quarantined_is_told_when_it_is_and_not_again(
     second.close(grace=0)
     make(config={"quarantine_claims": 1}).start()
     assert len(of_kind(told, "quarantined")) == 1
+
+
+def test_an_event_is_told_as_quarantined_however_many_are_so_already(
+    make: Make, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
+) -> None:
+    many = 101
+    first = make(config={"quarantine_claims": 1}).start()
+    subscribe(first)
+    receiver.answer(delay=30)
+    publish(first, many)
+    receiver.wait_for(1)
+    crash(first)
+    second = make(config={"quarantine_claims": 1}).start()
+    assert len(of_kind(told, "quarantined")) == many
+    event = second.publish(PATH, "update", {"name": "the last"})
+    assert wait_until(lambda: any(b"the last" in r.body for r in receiver.requests))
+    crash(second)
+    make(config={"quarantine_claims": 1}).start()
+    facts = [each.facts["event_id"] for each in of_kind(told, "quarantined")]
+    assert len(facts) == many + 1 and facts[-1] == event.id
 
 
 def test_a_subscription_that_only_fails_is_disabled_after_its_time_and_says_why(

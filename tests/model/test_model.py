@@ -14,6 +14,7 @@ LIVES = settings(
     max_examples=30,
     stateful_step_count=40,
     deadline=None,
+    report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
 )
 # A defect is looked for in the same lives each time, and its shortest is not.
@@ -28,7 +29,7 @@ def lead(kit: Any, folders: Any, how: settings) -> None:
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_no_life_breaks_a_promise(kit: Any, tmp_path_factory: Any) -> None:
     lead(kit, tmp_path_factory, LIVES)
 
@@ -37,7 +38,7 @@ def nothing(*_: Any, **__: Any) -> None:
     """In place of what must be done."""
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("module", "name", "defect", "said"),
     [

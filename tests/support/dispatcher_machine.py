@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from webhooksub.events import DeliveryState, Outcome, SubscriptionStatus
 from webhooksub.store import Store
 from webhooksub.store.base import EventTuple, SubscriptionRecord
+from webhooksub.store.queries import is_past
 
 WAITING, CLAIMED, DELIVERED = (
     DeliveryState.WAITING,
@@ -229,6 +230,8 @@ class DispatcherMachine(RuleBasedStateMachine):
     def prune(self, age: int) -> None:
         before = self.clock.now - age + 1
         self.store.prune(older_than_ms=before)
+        if self.events and is_past(self.events[min(self.events)][1], before, self.clock.now):
+            return
         kept = {pair[0] for pair, row in self.rows.items() if row.state in UNDER_WAY}
         for seq, (_, published_at) in list(self.events.items()):
             if published_at >= before or seq in self.outbox or seq in kept:

@@ -385,6 +385,21 @@ def test_pruning_deletes_what_ended_and_keeps_what_waits(kit: Any) -> None:
     assert [s for _, s, _ in store.claim_due(10, 10)] == [sub.seq], "it is still delivered"
 
 
+def test_pruning_passes_events_of_a_clock_that_ran_ahead(kit: Any) -> None:
+    store = kit.store()
+    sub = kit.subscribe(store)
+    store.begin_dispatching(kit.info())
+    ahead_ms = 3_600_000
+    kit.clock.advance(ahead_ms)
+    early = finished(kit, store, 2, [sub])
+    kit.clock.advance(-ahead_ms)
+    finished(kit, store, 3, [sub])
+    kit.clock.advance(1)
+    assert store.prune(older_than_ms=kit.clock.now)["events"] == 3
+    left = [seq for (seq,) in rows(kit, "SELECT seq FROM webhooksub_event ORDER BY seq")]
+    assert left == early
+
+
 def test_pruning_deletes_few_rows_in_each_transaction(kit: Any) -> None:
     store = kit.store()
     subs = [kit.subscribe(store) for _ in range(3)]

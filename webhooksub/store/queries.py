@@ -54,6 +54,12 @@ def event_record(row: Any) -> EventRecord:
     )
 
 
+def is_past(published_at: int, ms: int, now: int) -> bool:
+    """No later seq is of an event published before `ms`. A date to come says nothing: it is by
+    a clock that ran ahead, and was set back since."""
+    return ms + CLOCKS_DIFFER_MS <= published_at <= now + CLOCKS_DIFFER_MS
+
+
 def seq_before(connection: Connection, ms: int) -> int:
     """A seq before that of every event published at `ms` or later, and not long before."""
     first, last = connection.execute(select(func.min(event.c.seq), func.max(event.c.seq))).one()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 from ..events import DeliveryState
 from . import counters
 from .base import EventRecord
-from .queries import CLOCKS_DIFFER_MS, event_record, seq_before
+from .queries import event_record, is_past, seq_before
 from .schema import attempt, delivery, event, outbox, subscription
 from .transaction import Transaction
 
@@ -104,7 +104,7 @@ def _tell_dispatchers(connection: Connection) -> None:
 
 
 def events_between(
-    connection: Connection, sub: int, since: int, until: int, after: int
+    connection: Connection, sub: int, since: int, until: int, after: int, now: int
 ) -> tuple[list[EventRecord], int | None]:
     """A page of the events of the subscription's root that were published in [since, until)
     and that the fan-out will not bring it anyway; and after which seq the next page begins.
@@ -124,7 +124,7 @@ def events_between(
         .order_by(event.c.seq)
         .limit(PAGE)
     ).all()
-    if not found or found[0].published_at >= until + CLOCKS_DIFFER_MS:
+    if not found or is_past(found[0].published_at, until, now):
         return [], None
     wanted = [
         event_record(e)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from ..events import DeliveryState
-from .queries import CLOCKS_DIFFER_MS
+from .queries import is_past
 from .schema import attempt, delivery, event, idempotency, outbox, subscription
 from .secrets import drop_ended
 from .transaction import Transaction
@@ -95,7 +95,7 @@ class Pruning(Deletion):
             .order_by(event.c.seq)
             .limit(ROWS)
         ).all()
-        if not page or page[0].published_at >= self._older_than + CLOCKS_DIFFER_MS:
+        if not page or is_past(page[0].published_at, self._older_than, self._now):
             return False
         old = [row.seq for row in page if row.published_at < self._older_than]
         kept = _kept(connection, old)

@@ -260,7 +260,7 @@ class SqlStore(SqlReads):
         while after is not None:
             with self._process.reading() as connection:
                 events, after = replay.events_between(
-                    connection, subscription_seq, since_ms, until_ms, after
+                    connection, subscription_seq, since_ms, until_ms, after, now
                 )
             seqs = [event.seq for event in events if match(event)]
             if seqs:

@@ -7,12 +7,15 @@ lock to judge by its age. The file's text names the holder, for people.
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
+
+log = logging.getLogger("webhooksub")
 
 # A look at the lock takes it for some microseconds: whoever wants it tries so long.
 _TRIES, _PAUSE_SECONDS = 10, 0.02
@@ -44,12 +47,20 @@ class DispatcherLock:
                     f"another dispatcher delivers from this file: {_describe(fd)}; "
                     "one file has one dispatcher, and any number of publishers"
                 )
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, json.dumps(dict(holder)).encode(), 0)
         except BaseException:
             os.close(fd)
             raise
         self._fd = fd
+        self._write_name(holder)
+
+    def _write_name(self, holder: Mapping[str, Any]) -> None:
+        """For people. Where the disk has no room for it, the database may have some left."""
+        assert self._fd is not None
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, json.dumps(dict(holder)).encode(), 0)
+        except OSError as error:
+            log.warning("%s does not name its holder: %s", self.path, error)
 
     def release(self) -> None:
         """Gives it back. Twice is fine."""

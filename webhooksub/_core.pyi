@@ -26,9 +26,10 @@ def check_json(data: bytes, max_depth: int = 64) -> None:
 
 def number_events(
     rows: list[Any], first_seq: int, published_at: int, revision: int, /
-) -> list[tuple[int, bytes, int, tuple[str, ...], str | None, bytes | None, int, int, None]]:
-    """The tuples that :meth:`Engine.push` takes, for rows (as of :func:`prepare_events`) that
-    were stored under numbers from `first_seq` on. Raises TypeError for another row."""
+) -> list[Any]:
+    """The tuples that :meth:`Engine.push` takes, each with its root behind, for rows (as of
+    :func:`prepare_events`) that were stored under numbers from `first_seq` on. Raises TypeError
+    for another row."""
 
 def prepare_events(
     catalog: Catalog,

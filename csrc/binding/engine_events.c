@@ -23,8 +23,9 @@ enum field {
 static bool
 read_fields(struct state *state, PyObject *tuple, struct whs_event *out)
 {
-    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != FIELDS) {
-        PyErr_SetString(PyExc_TypeError, "an event is a tuple of nine fields");
+    /* What follows is the store's. */
+    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) < FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "an event is a tuple of nine fields or more");
         return false;
     }
     out->seq = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_SEQ));

@@ -220,9 +220,9 @@ static const int handed[] = {
     [1] = FIELD_ID,      [2] = FIELD_ACTION, [3] = FIELD_PATHS,
     [4] = FIELD_OPEN_ID, [5] = FIELD_DATA,
 };
-enum { HANDED_FIRST = 1, HANDED_LAST = 5, NUMBERED_FIELDS = 9 };
+enum { HANDED_FIRST = 1, HANDED_LAST = 5, NUMBERED_ROOT = 9, NUMBERED_FIELDS };
 
-/* `times` are the last three: published, revision, settled; borrowed. */
+/* `times` are published, revision, settled; borrowed. The root comes last. */
 static PyObject *
 numbered_object(PyObject *row, PyObject *seq, PyObject *const times[3])
 {
@@ -236,6 +236,7 @@ numbered_object(PyObject *row, PyObject *seq, PyObject *const times[3])
         PyTuple_SetItem(tuple, i, Py_NewRef(PyTuple_GetItem(row, handed[i])));
     for (int i = 0; i < 3; i++)
         PyTuple_SetItem(tuple, HANDED_LAST + 1 + i, Py_NewRef(times[i]));
+    PyTuple_SetItem(tuple, NUMBERED_ROOT, Py_NewRef(PyTuple_GetItem(row, FIELD_ROOT)));
     return untracked(tuple);
 }
 
@@ -271,8 +272,8 @@ number_events(PyObject *module, PyObject *args)
 static PyMethodDef functions[] = {
     {"number_events", number_events, METH_VARARGS,
      "number_events($module, rows, first_seq, published_at, revision, /)\n--\n\n"
-     "The tuples that Engine.push takes, for rows that were stored under numbers from "
-     "`first_seq` on."},
+     "The tuples that Engine.push takes, each with its root behind, for rows that were "
+     "stored under numbers from `first_seq` on."},
     {"prepare_events", prepare_events, METH_VARARGS,
      "prepare_events($module, catalog, items, row_type, now_ms, data_max, /)\n--\n\n"
      "(rows of `row_type` for (path, action[, data]) items, indices of the items left "

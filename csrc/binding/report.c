@@ -183,11 +183,24 @@ outcome_of(const struct whs_report *report, const struct whs_reported *reported)
     return outcome;
 }
 
+static size_t
+count_waiting(const struct whs_report *reports)
+{
+    size_t count = 0;
+    for (const struct whs_report *r = reports; r; r = r->next)
+        for (size_t i = 0; i < r->count; i++)
+            count += r->deliveries[i].state == WHS_DELIVERY_WAITING;
+    return count;
+}
+
 static bool
 fill_rows(struct rows_object *rows, const struct reports_object *self,
           bool waiting_only)
 {
-    rows->outcomes = whs_calloc((size_t)self->count + 1, sizeof(struct outcome));
+    size_t count = waiting_only ? count_waiting(self->reports) : (size_t)self->count;
+    if (count == 0)
+        return true;
+    rows->outcomes = whs_alloc(count * sizeof(struct outcome));
     if (!rows->outcomes)
         return false;
     for (const struct whs_report *r = self->reports; r; r = r->next)
@@ -273,13 +286,23 @@ append_attempts(PyObject *rows, const struct whs_report *report)
     return true;
 }
 
+/* One for each event: built without a format, and of no interest to the collector. */
+static PyObject *
+seq_row(int64_t seq)
+{
+    PyObject *row = row_object((PyObject *[]){PyLong_FromLongLong(seq)}, 1);
+    if (row)
+        PyObject_GC_UnTrack(row);
+    return row;
+}
+
 static bool
 append_done(PyObject *rows, const struct whs_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct whs_reported *reported = &report->deliveries[i];
         if (reported->event_done && !reported->claimed_row &&
-            !append_row(rows, Py_BuildValue("(L)", (long long)reported->event_seq)))
+            !append_row(rows, seq_row(reported->event_seq)))
             return false;
     }
     return true;

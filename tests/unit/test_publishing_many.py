@@ -112,8 +112,8 @@ def test_rows_that_got_their_numbers_are_what_the_engine_takes(publication: Publ
     rows = publication.events([(DRAWER, "update"), (RECORD, "create", b"1", "open|id")])
     first, second = rows
     assert _core.number_events(rows, 7, 1_000, 3) == [
-        (7, first.id, 2, (DRAWER,), None, None, 1_000, 3, None),
-        (8, second.id, 1, (RECORD,), "open|id", b"1", 1_000, 3, None),
+        (7, first.id, 2, (DRAWER,), None, None, 1_000, 3, None, first.root),
+        (8, second.id, 1, (RECORD,), "open|id", b"1", 1_000, 3, None, second.root),
     ]
     assert _core.number_events([], 7, 1_000, 3) == []
     with pytest.raises(TypeError, match="NewEvent"):

@@ -60,7 +60,7 @@ def test_what_nobody_was_handed_is_claimed_oldest_first_and_once(
     assert claim(dispatching) == []
     e = events[0]
     expected = (published[0].seq, e.id, 2, list(e.paths), None, e.data, kit.clock.now, 0, None)
-    assert (*first[0][:3], list(first[0][3]), *first[0][4:]) == expected
+    assert (*first[0][:3], list(first[0][3]), *first[0][4:9]) == expected
 
 
 def test_a_claim_stops_at_its_bytes_but_takes_one_event_at_least(

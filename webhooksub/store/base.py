@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol, overload
 from .. import _core
 
 #: An event as :meth:`webhooksub._core.Engine.push` takes it: (seq, id, action, paths, open_id,
-#: data, published_at, revision, settled subscription seqs or None).
+#: data, published_at, revision, settled subscription seqs or None). What a store puts behind
+#: that is its own.
 EventTuple = tuple[
     int,
     bytes,

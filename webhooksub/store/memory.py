@@ -7,7 +7,6 @@ can look; what waits is kept until it is due.
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any
 
@@ -16,12 +15,13 @@ from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
 from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
 from .dispatchers import warn_of_clock
-from .memory_reads import MemoryReads, data_size
+from .memory_events import KeptEvent, data_size
+from .memory_reads import MemoryReads
 from .memory_waiting import Row
 
 # Places in a row of Reports.deliveries.
 _SUBSCRIPTION, _ORIGIN = 1, 5
-_ROOT, _DATA = attrgetter("root"), attrgetter("data")
+_DATA = attrgetter("data")
 
 
 class MemoryStore(MemoryReads):
@@ -34,7 +34,6 @@ class MemoryStore(MemoryReads):
         self._config = config
         self._pid, self._closed = os.getpid(), False
         self._seq = 0
-        self._bytes = 0  # of data in the outbox
         self._free: deque[int] = deque()
         self._keys: dict[tuple[str, str], tuple[Published, bytes | None, int]] = {}
         self._hand_over: tuple[Callable[[], int], Callable[[Sequence[EventTuple]], None]] | None = (
@@ -70,12 +69,9 @@ class MemoryStore(MemoryReads):
             self._admit(len(new), size)
             first = self._seq + 1
             self._seq += len(new)
-            self._bytes += size
             seqs, revision = range(first, self._seq + 1), self._revision
-            tuples: Sequence[EventTuple] = _core.number_events(list(new), first, now, revision)
-            self._events.update(zip(seqs, tuples, strict=True))
-            self._roots.update(zip(seqs, map(_ROOT, new), strict=True))
-            self._outbox.update(zip(seqs, repeat(None)))
+            tuples: Sequence[KeptEvent] = _core.number_events(list(new), first, now, revision)
+            self._events.add(seqs, tuples, size)
             published: Sequence[Published] = NewlyPublished(first, new)
             if known is not None:
                 published = self._remember(events, published, known, now)
@@ -90,12 +86,13 @@ class MemoryStore(MemoryReads):
             self._wake()
 
     def _admit(self, rows: int, size: int) -> None:
-        rows, size = rows + len(self._outbox), size + self._bytes
+        rows, size = rows + len(self._events.outbox), size + self._events.outbox_bytes
         most = self._config
         if rows > most.outbox_rows_max or size > most.outbox_bytes_max:
             raise OutboxFull(
-                f"the outbox holds {len(self._outbox)} events, {self._bytes} bytes; its limits "
-                f"are {most.outbox_rows_max} events, {most.outbox_bytes_max} bytes"
+                f"the outbox holds {len(self._events.outbox)} events, "
+                f"{self._events.outbox_bytes} bytes; its limits are "
+                f"{most.outbox_rows_max} events, {most.outbox_bytes_max} bytes"
             )
 
     def _give(self, events: Sequence[EventTuple]) -> None:
@@ -194,13 +191,13 @@ class MemoryStore(MemoryReads):
             self._dispatching = False
             self._hand_over = self._wake = None
             self._waiting.release_all()
-            self._free = deque(self._outbox)
+            self._free = deque(self._events.outbox)
 
     def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
         claimed: list[tuple[EventTuple, int]] = []
         with self._lock:
             while self._free and len(claimed) < limit:
-                event = self._events[self._free[0]]
+                event = self._events.outbox[self._free[0]]
                 max_bytes -= len(event[5] or b"")
                 if max_bytes < 0 and claimed:
                     break
@@ -210,7 +207,8 @@ class MemoryStore(MemoryReads):
 
     def release_events(self, seqs: Sequence[int]) -> None:
         with self._lock:
-            self._free.extendleft(reversed([seq for seq in seqs if seq in self._outbox]))
+            queued = [seq for seq in seqs if seq in self._events.outbox]
+            self._free.extendleft(reversed(queued))
 
     def set_aside_events(self, seqs: Sequence[int]) -> None:
         """Nobody claims them twice in this process."""
@@ -220,8 +218,8 @@ class MemoryStore(MemoryReads):
             now = self._clock()
             claimed, ended = self._waiting.claim(now, per_origin, limit, self._subscriptions)
             self._keep(ended, ())
-            self._over([row[0] for row in ended])
-            return [(self._events[row[0]], row[1], row[3]) for row in claimed]
+            self._events.over([row[0] for row in ended])
+            return [(self._events.unfinished(row[0]), row[1], row[3]) for row in claimed]
 
     def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
         with self._lock:
@@ -245,9 +243,9 @@ class MemoryStore(MemoryReads):
                 self._keep(dead, ())
                 for change in reports.subscriptions():
                     self._apply_change(*change, now)
-                self._end(reports.done())
-                self._over(over)
-            self._end(done)
+                self._leave(reports.done())
+                self._events.over(over)
+            self._leave(done)
         return True
 
     def take_refused(self) -> Counter[int]:
@@ -260,19 +258,6 @@ class MemoryStore(MemoryReads):
         origin = self._subscriptions[row[_SUBSCRIPTION]].origin_seq or 0
         return row if row[_ORIGIN] == origin else (*row[:_ORIGIN], origin, *row[_ORIGIN + 1 :])
 
-    def _end(self, done: Sequence[tuple[int]]) -> None:
-        """Events that were fanned out wholly."""
-        if not done:
-            return
-        outbox = self._outbox
-        seqs = [seq for seq in dict.fromkeys(chain.from_iterable(done)) if seq in outbox]
-        size = self._data_size(seqs)
-        deque(map(outbox.pop, seqs), maxlen=0)
-        self._bytes -= size
-        self._finish(seqs, size)
-
-    def _over(self, seqs: Sequence[int]) -> None:
-        """Events of which nothing waits any more."""
-        ended = [s for s in seqs if s not in self._outbox and not self._waiting.holds(s)]
-        if ended:
-            self._finish(ended, self._data_size(ended))
+    def _leave(self, done: Sequence[tuple[int]]) -> None:
+        if done:
+            self._events.leave(done, bool(self._waiting.rows))

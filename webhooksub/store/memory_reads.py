@@ -1,24 +1,23 @@
 """Looking at, and replaying, the last outcomes that a store in memory keeps."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, repeat
-from operator import itemgetter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ..config import StoreConfig
 from ..events import DeliveryState
-from .base import AttemptRecord, DeliveryRecord, EventRecord, EventTuple
+from .base import AttemptRecord, DeliveryRecord, EventRecord
+from .memory_events import KeptEvent, MemoryEvents
 from .memory_subscriptions import MemorySubscriptions
 from .memory_waiting import Row
 
-#: Outcomes, failed attempts and finished events kept, of each so many at least.
+#: Outcomes and failed attempts kept, of each so many at least.
 OUTCOMES = 10_000
-# Data of finished events is kept up to this, so that a notebook may replay them.
-_DATA_BYTES = 64 * 1024 * 1024
+# Places in a KeptEvent.
+_ID, _PUBLISHED_AT = 1, 6
 _WAITING, _DELIVERED = int(DeliveryState.WAITING), int(DeliveryState.DELIVERED)
 _DEAD = int(DeliveryState.DEAD)
-_DATA = itemgetter(5)  # of an EventTuple
 
 
 class MemoryReads(MemorySubscriptions):
@@ -26,12 +25,8 @@ class MemoryReads(MemorySubscriptions):
 
     def __init__(self, clock: Callable[[], int], config: StoreConfig) -> None:
         super().__init__(clock, config)
-        self._events: dict[int, EventTuple] = {}
-        self._roots: dict[int, str] = {}  # of the same events
-        self._outbox: dict[int, None] = {}
+        self._events = MemoryEvents(self._waiting.holds)
         self._dispatching = False
-        self._finished: deque[tuple[list[int], int]] = deque()  # seqs, bytes of their data
-        self._finished_count = self._finished_bytes = 0
         self._outcomes: deque[Sequence[Row]] = deque()
         self._outcome_count = 0
         self._attempts: deque[Row] = deque(maxlen=OUTCOMES)
@@ -47,47 +42,23 @@ class MemoryReads(MemorySubscriptions):
             self._outcome_count -= len(self._outcomes.popleft())
         self._attempts.extend(attempts)
 
-    def _finish(self, seqs: list[int], size: int) -> None:
-        """Events that left the outbox: the last of them are kept."""
-        self._finished.append((seqs, size))
-        self._finished_count += len(seqs)
-        self._finished_bytes += size
-        while self._finished and (
-            self._finished_bytes > _DATA_BYTES
-            or self._finished_count - len(self._finished[0][0]) >= OUTCOMES
-        ):
-            old, size = self._finished.popleft()
-            self._finished_count -= len(old)
-            self._finished_bytes -= size
-            self._forget(old)
-
-    def _forget(self, seqs: Sequence[int]) -> None:
-        gone = seqs
-        if self._waiting.rows:
-            gone = [seq for seq in seqs if not self._waiting.holds(seq)]
-        for known in self._events, self._roots:
-            deque(map(known.pop, gone, repeat(None)), maxlen=0)
-
-    def _data_size(self, seqs: Sequence[int]) -> int:
-        """Bytes of the events' data."""
-        return data_size(map(_DATA, map(self._events.__getitem__, seqs)))
-
     # --- looking ---------------------------------------------------------------------
 
     def event(self, id: bytes) -> EventRecord | None:
         with self._lock:
-            for seq, stored in self._events.items():
-                if stored[1] == id:
-                    return _event_record(stored, self._roots[seq])
+            for stored in self._events.kept().values():
+                if stored[_ID] == id:
+                    return _event_record(stored)
         return None
 
     def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
         with self._lock:
-            return {seq: self._events[seq][1] for seq in seqs if seq in self._events}
+            kept = self._events.kept()
+            return {seq: kept[seq][_ID] for seq in seqs if seq in kept}
 
     def in_outbox(self, event_seq: int) -> bool:
         with self._lock:
-            return event_seq in self._outbox
+            return event_seq in self._events.outbox
 
     def deliveries(
         self,
@@ -122,41 +93,26 @@ class MemoryReads(MemorySubscriptions):
         until: int | None = None,
     ) -> Iterator[DeliveryRecord]:
         """The newest events' first."""
-        rows = self._latest()
+        rows, kept = self._latest(), self._events.kept()
         for key in sorted(rows, reverse=True):
-            record = self._delivery_record(rows[key])
+            event_seq, sub, row_state = rows[key][:3]
             if (
-                record is not None
-                and subscription in (None, record.subscription_seq)
-                and event in (None, record.event_seq)
-                and state in (None, record.state)
-                and self._within(key, roots, since, until)
+                event_seq in kept
+                and subscription in (None, sub)
+                and event in (None, event_seq)
+                and state in (None, row_state)
+                and (roots is None or self._subscriptions[sub].root in roots)
+                and (since is None or kept[event_seq][_PUBLISHED_AT] >= since)
+                and (until is None or kept[event_seq][_PUBLISHED_AT] < until)
             ):
-                yield record
+                yield self._delivery_record(rows[key], kept[event_seq])
 
-    def _within(
-        self,
-        key: tuple[int, int],
-        roots: Sequence[str] | None,
-        since: int | None,
-        until: int | None,
-    ) -> bool:
-        at = self._events[key[0]][6]
-        return (
-            (roots is None or self._subscriptions[key[1]].root in roots)
-            and (since is None or at >= since)
-            and (until is None or at < until)
-        )
-
-    def _delivery_record(self, row: Row) -> DeliveryRecord | None:
-        if row[0] not in self._events:
-            return None
+    def _delivery_record(self, row: Row, event: KeptEvent) -> DeliveryRecord:
         event_seq, sub, state, attempts, next_at, _, batch, status, outcome, duration, at = row
-        event_id = self._events[event_seq][1]
         return DeliveryRecord(
             event_seq,
             sub,
-            event_id,
+            event[_ID],
             self._subscriptions[sub].id,
             state,
             attempts,
@@ -176,12 +132,13 @@ class MemoryReads(MemorySubscriptions):
     def stats(self) -> dict[str, int]:
         with self._lock:
             waiting, claimed = self._waiting.count()
-            oldest = next(iter(self._outbox), None)
-            age = 0 if oldest is None else self._clock() - self._events[oldest][6]
+            outbox = self._events.outbox
+            oldest = next(iter(outbox.values()), None)
+            age = 0 if oldest is None else self._clock() - oldest[_PUBLISHED_AT]
             living = [s for s in self._subscriptions.values() if s.deleted_at is None]
             dead = [row for row in self._latest().values() if row[2] == _DEAD]
             return {
-                "outbox": len(self._outbox),
+                "outbox": len(outbox),
                 "outbox_age_ms": max(0, age),
                 "quarantined": 0,
                 "waiting": waiting,
@@ -206,9 +163,9 @@ class MemoryReads(MemorySubscriptions):
 
     def replay(self, deliveries: Sequence[tuple[int, int]]) -> int:
         with self._lock:
-            latest = self._latest()
-            rows = [latest[key] for key in deliveries if key in latest]
-            count = sum(self._again(row) for row in rows)
+            latest, kept = self._latest(), self._events.kept()
+            rows = [latest[key] for key in deliveries if key in latest and key[0] in kept]
+            count = sum(self._again(row, kept[row[0]]) for row in rows)
         self.wake()
         return count
 
@@ -224,14 +181,14 @@ class MemoryReads(MemorySubscriptions):
             if record is None or record.deleted_at is not None:
                 return 0
             latest, count, now = self._latest(), 0, self._clock()
-            for seq, stored in list(self._events.items()):
-                root = self._roots[seq]
-                queued = seq in self._outbox and stored[7] >= record.created_rev
-                if queued or root != record.root or not since_ms <= stored[6] < until_ms:
+            for seq, kept in self._events.kept().items():
+                event = _event_record(kept)
+                queued = seq in self._events.outbox and event.revision >= record.created_rev
+                if queued or event.root != record.root:
                     continue
-                if match(_event_record(stored, root)):
+                if since_ms <= event.published_at < until_ms and match(event):
                     missed = (seq, record.seq, 0, 0, None, record.origin_seq or 0, *[None] * 4, now)
-                    count += self._again(latest.get((seq, record.seq), missed))
+                    count += self._again(latest.get((seq, record.seq), missed), kept)
         self.wake()
         return count
 
@@ -239,15 +196,11 @@ class MemoryReads(MemorySubscriptions):
         rows = {row[:2]: row for rows in self._outcomes for row in rows}
         return rows | self._waiting.rows
 
-    def _again(self, row: Row) -> bool:
+    def _again(self, row: Row, event: KeptEvent) -> bool:
         """A row that ended, or never was, waits from now on."""
         seq, sub, state, attempts, _, _, batch, status, outcome, duration, at = row
         record = self._subscriptions[sub]
-        if (
-            seq not in self._events
-            or record.deleted_at is not None
-            or row[:2] in self._waiting.rows
-        ):
+        if record.deleted_at is not None or row[:2] in self._waiting.rows:
             return False
         if state == _DELIVERED and attempts == 1:
             took = duration or 0
@@ -257,6 +210,7 @@ class MemoryReads(MemorySubscriptions):
         self._waiting.add(
             (seq, sub, _WAITING, 0, now, origin, batch, status, outcome, duration, now)
         )
+        self._events.hold(event)
         return True
 
     def purge(
@@ -269,13 +223,7 @@ class MemoryReads(MemorySubscriptions):
             for record in list(mine):
                 self.delete_subscription(record.id)
                 deleted["subscriptions"] += 1
-            over = [
-                seq
-                for seq, of in self._roots.items()
-                if of == root and seq not in self._outbox and not self._waiting.holds(seq)
-            ]
-            deleted["events"] = len(over)
-            self._forget(over)
+            deleted["events"] = self._events.forget(root)
         if progress is not None:
             progress(dict(deleted))
         return deleted
@@ -290,16 +238,11 @@ class MemoryReads(MemorySubscriptions):
         """Overridden by the store."""
 
 
-def data_size(data: Iterable[bytes | None]) -> int:
-    """Bytes of all that is there."""
-    return sum(map(len, filter(None, data)))
-
-
-def _event_record(stored: EventTuple, root: str) -> EventRecord:
+def _event_record(stored: KeptEvent) -> EventRecord:
     return EventRecord(
         seq=stored[0],
         id=stored[1],
-        root=root,
+        root=stored[9],
         action=stored[2],
         paths=tuple(stored[3]),
         open_id=stored[4],

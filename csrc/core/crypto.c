@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "crypto.h"
 
+#include <limits.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -81,6 +86,89 @@ whs_hmac_sha256(struct whs_slice key, const struct whs_slice *parts, size_t part
     whs_wipe(block, sizeof(block));
     whs_wipe(pad, sizeof(pad));
     return ok;
+}
+
+static OSSL_PARAM
+octets(const char *name, struct whs_slice bytes)
+{
+    return OSSL_PARAM_construct_octet_string(name, (void *)bytes.ptr, bytes.len);
+}
+
+bool
+whs_hkdf_sha256(struct whs_slice secret, struct whs_slice salt, struct whs_slice info,
+                uint8_t *out, size_t len)
+{
+    EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *context = hkdf ? EVP_KDF_CTX_new(hkdf) : NULL;
+    const OSSL_PARAM given[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, "SHA256", 0),
+        octets(OSSL_KDF_PARAM_KEY, secret),
+        octets(OSSL_KDF_PARAM_SALT, salt),
+        octets(OSSL_KDF_PARAM_INFO, info),
+        OSSL_PARAM_construct_end(),
+    };
+    bool fine = context && EVP_KDF_derive(context, out, len, given) == 1;
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(hkdf);
+    if (!fine) {
+        whs_wipe(out, len);
+        ERR_clear_error();
+    }
+    return fine;
+}
+
+/* What both directions do before the tag; true when all of `text` went through. */
+static bool
+gcm_pass(EVP_CIPHER_CTX *context, const uint8_t *key, const uint8_t *nonce,
+         bool encrypts, struct whs_slice beside, struct whs_slice text, uint8_t *out)
+{
+    int made = 0;
+    return context && beside.len <= INT_MAX && text.len <= INT_MAX &&
+           EVP_CipherInit_ex(context, EVP_aes_256_gcm(), NULL, key, nonce, encrypts) &&
+           EVP_CipherUpdate(context, NULL, &made, (const uint8_t *)beside.ptr,
+                            (int)beside.len) &&
+           EVP_CipherUpdate(context, out, &made, (const uint8_t *)text.ptr,
+                            (int)text.len) &&
+           made == (int)text.len;
+}
+
+bool
+whs_gcm_seal(const uint8_t key[WHS_AES_KEY_BYTES],
+             const uint8_t nonce[WHS_GCM_NONCE_BYTES], struct whs_slice beside,
+             struct whs_slice text, uint8_t *out, uint8_t tag[WHS_GCM_TAG_BYTES])
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    uint8_t rest[WHS_GCM_TAG_BYTES];
+    int made = 0;
+    bool fine = gcm_pass(context, key, nonce, true, beside, text, out) &&
+                EVP_CipherFinal_ex(context, rest, &made) &&
+                EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, WHS_GCM_TAG_BYTES,
+                                    tag) == 1;
+    EVP_CIPHER_CTX_free(context);
+    if (!fine)
+        ERR_clear_error();
+    return fine;
+}
+
+enum whs_status
+whs_gcm_open(const uint8_t key[WHS_AES_KEY_BYTES],
+             const uint8_t nonce[WHS_GCM_NONCE_BYTES], struct whs_slice beside,
+             struct whs_slice text, const uint8_t tag[WHS_GCM_TAG_BYTES], uint8_t *out)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    uint8_t rest[WHS_GCM_TAG_BYTES];
+    int made = 0;
+    enum whs_status status = WHS_SYSTEM;
+    if (gcm_pass(context, key, nonce, false, beside, text, out) &&
+        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, WHS_GCM_TAG_BYTES,
+                            (void *)tag) == 1)
+        status = EVP_CipherFinal_ex(context, rest, &made) ? WHS_OK : WHS_UNVERIFIED;
+    EVP_CIPHER_CTX_free(context);
+    if (status != WHS_OK) {
+        whs_wipe(out, text.len);
+        ERR_clear_error();
+    }
+    return status;
 }
 
 bool

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -61,6 +62,114 @@ hmac_gives_the_rfcs_codes(void **state)
         assert_true(whs_hmac_sha256(rows[i].key, &rows[i].data, 1, mac));
         assert_hex(mac, sizeof(mac), rows[i].code);
     }
+}
+
+/* Hex of at most 64 bytes. */
+static struct whs_slice
+unhex(const char *text, uint8_t out[64])
+{
+    size_t len = strlen(text) / 2;
+    for (size_t i = 0; i < len; i++) {
+        const char digits[] = {text[2 * i], text[2 * i + 1], '\0'};
+        out[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return (struct whs_slice){(const char *)out, len};
+}
+
+/* RFC 5869, A.1 and A.3: with a salt and without. */
+static void
+hkdf_gives_the_rfcs_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *salt, *info, *key;
+    } rows[] = {
+        {"000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9",
+         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+         "34007208d5b887185865"},
+        {"", "",
+         "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+         "9d201395faa4b61a96c8"},
+    };
+    char secret[22];
+    memset(secret, 0x0b, sizeof(secret));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t salt[64], info[64], key[42];
+        assert_true(whs_hkdf_sha256((struct whs_slice){secret, sizeof(secret)},
+                                    unhex(rows[i].salt, salt),
+                                    unhex(rows[i].info, info), key, sizeof(key)));
+        assert_hex(key, sizeof(key), rows[i].key);
+    }
+}
+
+/* The cases 13, 14 and 16 of "The Galois/Counter Mode of Operation", which NIST took
+ * over: nothing, one block, and a text that is no multiple of one with bytes beside. */
+static const struct {
+    const char *key, *nonce, *beside, *text, *sealed, *tag;
+} gcm_rows[] = {
+    {"0000000000000000000000000000000000000000000000000000000000000000",
+     "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+    {"0000000000000000000000000000000000000000000000000000000000000000",
+     "000000000000000000000000", "", "00000000000000000000000000000000",
+     "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919"},
+    {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
+     "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+     "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+     "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+     "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+     "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
+     "76fc6ece0f4e1768cddf8853bb2d551b"},
+};
+
+static void
+gcm_gives_the_published_texts_and_tags_and_opens_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(gcm_rows) / sizeof(gcm_rows[0]); i++) {
+        uint8_t key[64], nonce[64], beside[64], text[64], out[64], tag[64], back[64];
+        struct whs_slice plain = unhex(gcm_rows[i].text, text);
+        struct whs_slice more = unhex(gcm_rows[i].beside, beside);
+        unhex(gcm_rows[i].key, key);
+        unhex(gcm_rows[i].nonce, nonce);
+        assert_true(whs_gcm_seal(key, nonce, more, plain, out, tag));
+        assert_hex(out, plain.len, gcm_rows[i].sealed);
+        assert_hex(tag, WHS_GCM_TAG_BYTES, gcm_rows[i].tag);
+        struct whs_slice sealed = {(const char *)out, plain.len};
+        assert_int_equal(whs_gcm_open(key, nonce, more, sealed, tag, back), WHS_OK);
+        assert_memory_equal(back, text, plain.len);
+    }
+}
+
+static void
+gcm_opens_nothing_of_which_a_bit_was_changed(void **state)
+{
+    (void)state;
+    uint8_t key[64], nonce[64], beside[64], text[64], out[64], tag[64], back[64];
+    static const uint8_t wiped[64];
+    struct whs_slice plain = unhex(gcm_rows[2].text, text);
+    struct whs_slice more = unhex(gcm_rows[2].beside, beside);
+    unhex(gcm_rows[2].key, key);
+    unhex(gcm_rows[2].nonce, nonce);
+    assert_true(whs_gcm_seal(key, nonce, more, plain, out, tag));
+    struct whs_slice sealed = {(const char *)out, plain.len};
+    const struct {
+        uint8_t *bytes;
+        size_t len;
+    } changed[] = {{key, WHS_AES_KEY_BYTES},
+                   {nonce, WHS_GCM_NONCE_BYTES},
+                   {beside, more.len},
+                   {out, plain.len},
+                   {tag, WHS_GCM_TAG_BYTES}};
+    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
+        for (size_t bit = 0; bit < 8 * changed[i].len; bit++) {
+            changed[i].bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            memset(back, 0xff, sizeof(back));
+            assert_int_equal(whs_gcm_open(key, nonce, more, sealed, tag, back),
+                             WHS_UNVERIFIED);
+            assert_memory_equal(back, wiped, plain.len);
+            changed[i].bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+    assert_int_equal(whs_gcm_open(key, nonce, more, sealed, tag, back), WHS_OK);
 }
 
 static void
@@ -200,6 +309,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_standards_digests),
         cmocka_unit_test(hmac_gives_the_rfcs_codes),
+        cmocka_unit_test(hkdf_gives_the_rfcs_keys),
+        cmocka_unit_test(gcm_gives_the_published_texts_and_tags_and_opens_them),
+        cmocka_unit_test(gcm_opens_nothing_of_which_a_bit_was_changed),
         cmocka_unit_test(parts_are_hashed_as_if_joined),
         cmocka_unit_test(an_empty_key_is_a_key),
         cmocka_unit_test(base64_goes_there_and_back),

@@ -11,6 +11,7 @@ from .errors import (
     Conflict,
     FieldError,
     Forked,
+    KeyUnreadable,
     LimitReached,
     NotFound,
     OutboxFull,
@@ -31,11 +32,13 @@ from .events import (
     FlushResult,
     OperatorEvent,
     Outcome,
+    RotatedKeys,
     RotatedSecret,
     SubscriptionInfo,
     SubscriptionStatus,
     TestResult,
 )
+from .keyring import Keyring
 from .receiver import Notification, Verifier
 from .version import __version__
 
@@ -58,12 +61,15 @@ __all__ = [
     "FieldError",
     "FlushResult",
     "Forked",
+    "KeyUnreadable",
+    "Keyring",
     "LimitReached",
     "NotFound",
     "Notification",
     "OperatorEvent",
     "OutboxFull",
     "Outcome",
+    "RotatedKeys",
     "RotatedSecret",
     "StoreUnavailable",
     "Subscription",

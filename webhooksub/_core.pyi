@@ -78,6 +78,27 @@ def verify_standard(
 def issue_certificate(names: str, days: int = 1) -> tuple[bytes, bytes, bytes]:
     """Throwaway authority, certificate and key as PEM, for demos and tests."""
 @final
+class Keyring:
+    """Keys of (id, bytes), of which the first seals and all open. Immutable, any thread.
+
+    What holds no keys seals nothing, and opens what is not sealed. Raises ConfigurationError
+    naming the key. It cannot be pickled, and never shows a key.
+    """
+
+    def __new__(cls, keys: tuple[tuple[int, bytes], ...]) -> Self: ...
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Of its keys, the one that seals first."""
+    def seal(self, subscription_id: bytes, n: int, secret: bytes) -> bytes:
+        """For this row alone. Raises ValidationError for a secret of 0 or above 256 bytes."""
+    def open(self, subscription_id: bytes, n: int, sealed: bytes) -> bytes:
+        """Raises KeyUnreadable."""
+    def is_current(self, sealed: bytes, /) -> bool:
+        """It is sealed as :meth:`seal` would."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Raises TypeError."""
+
+@final
 class Catalog:
     """Table of resources and the entities each covers. Immutable, hashable, any thread.
 

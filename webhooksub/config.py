@@ -8,11 +8,13 @@ mistakes are told at once. Times are milliseconds, sizes bytes.
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 from .errors import ConfigurationError
+from .keyring import NO_KEYRING, Keyring
+from .secret import SecretText
 
 ENVIRONMENT_PREFIX = "WEBHOOKSUB_"
 # Variables of the prefix that set no field: the command line's own, and those of builds.
@@ -20,6 +22,9 @@ _NO_SETTINGS = frozenset(
     f"{ENVIRONMENT_PREFIX}{name}"
     for name in ("DATABASE", "DEBUG_BUILD", "FRESH", "SOURCES", "STATIC")
 )
+
+#: They hold secrets: no option of a command sets them, for every process may read its words.
+SECRET_SETTINGS = frozenset(("keyring",))
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -104,6 +109,14 @@ class StoreConfig:
     waiting_per_subscription_max: int = 1_000_000  # past it deliveries are dead
     quarantine_claims: int = 5  # an event claimed so often kills its dispatcher
     idempotency_ms: int = _DAY  # how long an idempotency key is remembered
+    keyring: Keyring | None = None  # ID:BASE64,…: seals integrity keys, the first one; all open
+    keyring_file: str | None = None  # the same in a file, one a line
+
+    def sealing(self) -> Keyring:
+        """Of the two the one that is set. Nothing is read yet."""
+        if self.keyring_file is not None:
+            return Keyring.from_file(self.keyring_file)
+        return NO_KEYRING if self.keyring is None else self.keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +201,13 @@ class Config:
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Fields from ``WEBHOOKSUB_…``; lists are separated by commas."""
-        given = {
-            name.removeprefix(ENVIRONMENT_PREFIX).lower(): text
-            for name, text in environ.items()
-            if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS
-        }
+        given = _given(environ)
+        del environ  # a traceback that shows locals would show what else stands there
         return cls.of(**given)
 
     def replace(self, **settings: Any) -> Self:
         """A copy with some fields changed, by their flat names."""
+        settings = _concealed(settings.items())
         problems: list[str] = []
         changed: dict[str, dict[str, Any]] = {}
         places = {f.name: (section, f) for section, f in _places()}
@@ -209,10 +220,17 @@ class Config:
                 changed.setdefault(section, {})[name] = _convert(f, value)
             except (TypeError, ValueError) as error:
                 problems.append(f"{name}: {error}")
+        if {"keyring", "keyring_file"} <= self._set(changed.get("store", {})):
+            problems.append("keyring, keyring_file: one of them, not both")
         if problems:
             raise ConfigurationError("; ".join(sorted(problems)))
         sections = {s: replace(getattr(self, s), **values) for s, values in changed.items()}
         return replace(self, **sections)
+
+    def _set(self, changed: Mapping[str, Any]) -> set[str]:
+        """Fields of the store that would not be None."""
+        stored = {f.name: getattr(self.store, f.name) for f in fields(self.store)}
+        return {name for name, value in (stored | dict(changed)).items() if value is not None}
 
     def flat(self) -> dict[str, Any]:
         """All fields by their flat names."""
@@ -228,6 +246,22 @@ _SECTIONS = {
     "dispatcher": DispatcherConfig,
     "subscriptions": SubscriptionConfig,
 }
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    return _concealed(
+        (name.removeprefix(ENVIRONMENT_PREFIX).lower(), text)
+        for name, text in environ.items()
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS
+    )
+
+
+def _concealed(settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """What no traceback that shows locals is to show, stands in no local as it is."""
+    return {
+        name: SecretText(value) if name in SECRET_SETTINGS and isinstance(value, str) else value
+        for name, value in settings
+    }
 
 
 def _places() -> Iterator[tuple[str, Field[Any]]]:
@@ -247,6 +281,8 @@ def _convert(f: Field[Any], value: Any) -> Any:
         return value
     if name == "proxy":
         return _convert_proxy(value)
+    if name == "keyring":
+        return _convert_keyring(value)
     kind: type[Any] = type(f.default)
     if f.default is None or kind is str:
         return _convert_text(value, optional=f.default is None)
@@ -285,6 +321,19 @@ def _convert_proxy(value: Any) -> str | None:
     if found is None or len(value) > _PROXY_MAX or not 0 < int(found["port"]) < 65_536:
         raise ValueError("must be http://host:port")
     return found["proxy"]
+
+
+def _convert_keyring(value: Any) -> Keyring | None:
+    """A text, keys by their ids, or who fetches either."""
+    if value is None or isinstance(value, Keyring):
+        return value
+    if isinstance(value, str | bytes | Mapping):
+        if not value:
+            raise ValueError("must hold a key")
+        return Keyring.of(value)
+    if callable(value):
+        return Keyring(value)
+    raise ValueError("must be ID:BASE64,…, keys by their ids, a Keyring or a callable")
 
 
 def _convert_bool(value: Any) -> bool:

@@ -156,7 +156,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
             if self._loop is not None:
                 return self
             engine = self._make_engine(spill=True)
-            feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock)
+            feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock, self._tell)
             told = self.config.subscriptions
             news = News(self._store, told, self._clock, self._lifecycle, self._tell)
             loop = DeliveryLoop(

@@ -1,11 +1,11 @@
 """What a dispatcher tells of events, and deletes or delivers again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from .authorizer import Root, format_root
-from .events import Attempt, Delivery, Explanation
+from .events import Attempt, Delivery, Explanation, RotatedKeys
 from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .looking import Looking
@@ -85,6 +85,14 @@ class DispatcherLooking:
         if self._feed is not None:
             self._feed.catch_up()
         return deleted
+
+    def rotate_keys(self, progress: Callable[[int, int], None] | None = None) -> RotatedKeys:
+        """Seals every integrity key in the store by the keyring's first key, while others work.
+
+        Done again after an interruption it goes on. Raises ConfigurationError without a keyring.
+        """
+        self._check_usable()
+        return self._store.rotate_keys(progress)
 
     def wake(self) -> None:
         raise NotImplementedError

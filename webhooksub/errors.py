@@ -12,6 +12,7 @@
     ├── Closed                  (RuntimeError)  used after close(), or before start()
     ├── Forked                  (RuntimeError)  used in a child of the process that made it
     ├── Unauthenticated                         raised by a host: it does not know who asks
+    ├── KeyUnreadable                           a stored key cannot be opened: see docs/security.md
     └── VerificationError       (ValueError)    a received signature does not verify
 
 The class in brackets is a second base, for callers who catch the built-in one. No message
@@ -107,6 +108,11 @@ class Forked(WebhooksubError, RuntimeError):
 
 class Unauthenticated(WebhooksubError):
     """The request does not say who asks, or not credibly. A host's callable raises it."""
+
+
+class KeyUnreadable(WebhooksubError):
+    """A stored integrity key cannot be opened: it is sealed by a key that the keyring lacks, it
+    was changed, or it lies in another row than it was sealed for."""
 
 
 class VerificationError(WebhooksubError, ValueError):

@@ -152,6 +152,20 @@ class RotatedSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class RotatedKeys:
+    """What sealing all integrity keys anew came to.
+
+    Of those `looked_at` so many were `sealed` by the key `key_id`; the others were already, or
+    are `unreadable`: ids of subscriptions of which a key could not be opened.
+    """
+
+    key_id: int
+    looked_at: int
+    sealed: int
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One event for one subscription. Outcome and duration are for the operator, ``public``
     for the tenant."""
@@ -264,8 +278,8 @@ class OperatorEvent:
 
     Kinds: ``disabled``, ``failing``, ``recovered``, ``dead``, ``backlog_full``,
     ``quarantined``, ``unresolved``, ``store_unavailable``, ``fenced``,
-    ``authorizer_failed``, ``expiring``, ``lifecycle_unsent``, ``lifecycle_full``. `facts`
-    hold what the kind is about, by id.
+    ``authorizer_failed``, ``key_unreadable``, ``expiring``, ``lifecycle_unsent``,
+    ``lifecycle_full``. `facts` hold what the kind is about, by id.
     """
 
     kind: str

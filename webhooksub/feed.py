@@ -1,26 +1,43 @@
 """The engine's subscriptions, kept at the store's revision."""
 
+import contextlib
 import heapq
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from . import _core
-from .errors import ConfigurationError, UnknownResource, ValidationError
-from .events import SubscriptionStatus
+from .errors import (
+    ConfigurationError,
+    Conflict,
+    KeyUnreadable,
+    NotFound,
+    UnknownResource,
+    ValidationError,
+)
+from .events import OperatorEvent, SubscriptionStatus
 from .handshake import limit, split_allowed
 from .store.base import Store, SubscriptionRecord
 
 log = logging.getLogger("webhooksub")
+
+#: Why a subscription is invalid whose key cannot be opened. It is active again as soon as it can.
+UNREADABLE = "its integrityKey cannot be read; set another one"
 
 
 class SubscriptionFeed:
     """Keeps the engine's matcher at the store's revision. Any thread."""
 
     def __init__(
-        self, store: Store, engine: _core.Engine, catalog: _core.Catalog, clock: Callable[[], int]
+        self,
+        store: Store,
+        engine: _core.Engine,
+        catalog: _core.Catalog,
+        clock: Callable[[], int],
+        tell: Callable[[OperatorEvent], None],
     ) -> None:
         self._store, self._engine, self._catalog, self._clock = store, engine, catalog, clock
+        self._tell = tell
         self._lock = threading.Lock()
         self._expiries: list[tuple[int, int, int]] = []
         self._revisions: dict[int, int] = {}
@@ -36,10 +53,12 @@ class SubscriptionFeed:
             return
         with self._lock:
             revision, records = self._store.changes(self._revision)
-            invalid = [(r, why) for r in records if (why := self._apply(r)) is not None]
+            wrong = [(r, why) for r in records if (why := self._apply(r)) is not None]
+            healed = [r for r in records if self._is_healed(r)]
             self._revision = max(self._revision, revision)
-        for record, why in invalid:
-            self._invalidate(record, why)
+        self._invalidate(wrong)
+        for record in healed:
+            self._revive(record)
 
     def expire(self) -> None:
         """Takes those out of the matcher whose expirationDateTime has come."""
@@ -53,37 +72,41 @@ class SubscriptionFeed:
     def end_keys(self) -> None:
         """Takes keys from those to sign with whose time has come."""
         now = self._clock()
+        wrong: list[tuple[SubscriptionRecord, Exception]] = []
         with self._lock:
             while self._key_ends and self._key_ends[0][0] <= now:
                 _, seq, rev, id_ = self._key_ends[0]
                 record = self._store.subscription(id_) if self._revisions.get(seq) == rev else None
-                if record is not None and record.rev == rev:
-                    self._apply(record)
+                if record is not None and record.rev == rev and (why := self._apply(record)):
+                    wrong.append((record, why))
                 heapq.heappop(self._key_ends)
+        self._invalidate(wrong)
 
     def owners(self) -> set[tuple[str, str]]:
         """(owner, root) of every live subscription."""
         with self._lock:
             return set(self._owners.values())
 
-    def _apply(self, record: SubscriptionRecord) -> str | None:
-        """Answers why, when the catalog of today does not know its resource."""
+    def _apply(self, record: SubscriptionRecord) -> Exception | None:
+        """Answers why, when the catalog of today does not know its resource, or its key cannot
+        be opened: unsigned nothing is sent that was to be signed."""
         live = record.status == SubscriptionStatus.ACTIVE and record.deleted_at is None
         if not live or record.expires_at <= self._clock():
             self._remove(record.seq, spill=record.deleted_at is None)
             return None
         try:
             subscription = restore(record, self._catalog, limit(record.options))
-        except (UnknownResource, ValidationError, ConfigurationError) as error:
+            keys = tuple(record.keys)
+        except (UnknownResource, ValidationError, ConfigurationError, KeyUnreadable) as error:
             self._remove(record.seq, spill=True)
-            return str(error)
+            return error
         self._engine.put_subscription(
             record.seq,
             record.id,
             record.origin_seq or 0,
             record.created_rev,
             subscription,
-            record.keys,
+            keys,
             record.failing_since,
         )
         self._revisions[record.seq] = record.rev
@@ -94,12 +117,40 @@ class SubscriptionFeed:
             heapq.heappush(self._key_ends, ends)
         return None
 
-    def _invalidate(self, record: SubscriptionRecord, why: str) -> None:
+    def _invalidate(self, wrong: Sequence[tuple[SubscriptionRecord, Exception]]) -> None:
         """Without the lock: the writer's thread may be waiting for it."""
-        log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), why)
-        self._store.update_subscription(
-            record.id, {"status": int(SubscriptionStatus.INVALID), "status_reason": why}
-        )
+        for record, why in wrong:
+            id_ = _core.uuid_text(record.id)
+            unreadable = isinstance(why, KeyUnreadable)
+            if unreadable:
+                facts = {"subscription_id": id_, "root": record.root}
+                self._tell(OperatorEvent("key_unreadable", f"nothing is delivered: {why}", facts))
+            else:
+                log.error("subscription %s is invalid: %s", id_, why)
+            reason = UNREADABLE if unreadable else str(why)
+            self._set_status(record, SubscriptionStatus.INVALID, reason)
+
+    def _is_healed(self, record: SubscriptionRecord) -> bool:
+        """Its key could not be opened, and can: by another keyring, or it is another key."""
+        if record.status != SubscriptionStatus.INVALID or record.status_reason != UNREADABLE:
+            return False
+        try:
+            tuple(record.keys)
+        except KeyUnreadable:
+            return False
+        return record.deleted_at is None
+
+    def _revive(self, record: SubscriptionRecord) -> None:
+        log.warning("the key of subscription %s can be opened again", _core.uuid_text(record.id))
+        self._set_status(record, SubscriptionStatus.ACTIVE, None)
+
+    def _set_status(
+        self, record: SubscriptionRecord, status: SubscriptionStatus, reason: str | None
+    ) -> None:
+        """Unless it was changed meanwhile: then it is looked at anew."""
+        changes = {"status": int(status), "status_reason": reason}
+        with contextlib.suppress(Conflict, NotFound):
+            self._store.update_subscription(record.id, changes, expected_rev=record.rev)
 
     def _remove(self, seq: int, *, spill: bool) -> None:
         self._revisions.pop(seq, None)
@@ -112,7 +163,7 @@ def restore(
 ) -> _core.Subscription:
     """The value that a stored row holds, as its owner wrote it, or with other options.
 
-    Raises UnknownResource under another catalog.
+    Raises UnknownResource under another catalog, KeyUnreadable.
     """
     return _core.Subscription._restore(
         (

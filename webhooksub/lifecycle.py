@@ -18,7 +18,13 @@ from typing import Any
 
 from . import _core
 from .config import SigningConfig
-from .errors import ConfigurationError, UnknownResource, ValidationError, WebhooksubError
+from .errors import (
+    ConfigurationError,
+    KeyUnreadable,
+    UnknownResource,
+    ValidationError,
+    WebhooksubError,
+)
 from .events import OperatorEvent, Outcome, format_moment, from_ms
 from .feed import restore
 from .store.base import SubscriptionRecord
@@ -84,7 +90,7 @@ class Lifecycle:
             return
         try:
             value = restore(record, self._catalog)
-        except (UnknownResource, ValidationError, ConfigurationError):
+        except (UnknownResource, ValidationError, ConfigurationError, KeyUnreadable):
             return
         last = record.expires_at
         if within_ms is not None:
@@ -166,7 +172,7 @@ class Lifecycle:
             self._tell(OperatorEvent("lifecycle_unsent", text, facts))
             return
         body = notification(news.value, id_, news.facts, now)
-        recipient = Recipient(news.record.url or "", news.value, id_, news.record.keys)
+        recipient = Recipient(news.record.url or "", news.value, id_, tuple(news.record.keys))
         with self._asking() as engine:
             result = post(engine, recipient, self._signing, now, body, self._headers)
         if result.outcome is not Outcome.SUCCESS:

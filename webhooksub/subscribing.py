@@ -7,12 +7,20 @@ Every operation asks the authorizer first. What an actor may not see answers
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from . import _core
 from .authorizer import All, Authorizer, Operation, format_root, parse_root
-from .errors import ConfigurationError, Conflict, NotFound, UnknownResource, ValidationError
+from .errors import (
+    ConfigurationError,
+    Conflict,
+    KeyUnreadable,
+    NotFound,
+    UnknownResource,
+    ValidationError,
+)
 from .events import (
     Action,
     SubscriptionInfo,
@@ -246,12 +254,13 @@ class Subscriptions:
         return self._record(id_, actor, operation)
 
     def recipient(self, id_: str, actor: Any) -> Recipient:
-        """For a test notification. Raises NotFound, ValidationError when it has no URL."""
+        """For a test notification. Raises NotFound, KeyUnreadable, ValidationError when it has
+        no URL."""
         record = self._record(id_, actor, "update")
         if record.url is None:
             raise ValidationError.of("notificationUrl", "required", "it has none to send to")
         value = restore(record, self._catalog)
-        return Recipient(record.url, value, _core.uuid_text(record.id), record.keys)
+        return Recipient(record.url, value, _core.uuid_text(record.id), tuple(record.keys))
 
     def visible_roots(self, actor: Any) -> Sequence[str] | None:
         """Roots that the actor may list, as text; None is all."""
@@ -266,7 +275,7 @@ class Subscriptions:
         if status is SubscriptionStatus.ACTIVE and record.expires_at <= self._clock():
             status = SubscriptionStatus.EXPIRED
         try:
-            subscription = restore(record, self._catalog)
+            subscription = self._value(record)
         except (UnknownResource, ValidationError, ConfigurationError):
             subscription, status = None, SubscriptionStatus.INVALID
         return SubscriptionInfo(
@@ -297,9 +306,16 @@ class Subscriptions:
     def _restored(self, record: SubscriptionRecord) -> _core.Subscription:
         """Raises ValidationError where the catalog of today does not know its resource."""
         try:
-            return restore(record, self._catalog)
+            return self._value(record)
         except (UnknownResource, ConfigurationError) as error:
             raise ValidationError.of("resource", "unknown", str(error)) from None
+
+    def _value(self, record: SubscriptionRecord) -> _core.Subscription:
+        """Without a key that cannot be opened: who looks, or changes the rest, needs none."""
+        try:
+            return restore(record, self._catalog)
+        except KeyUnreadable:
+            return restore(replace(record, keys=()), self._catalog)
 
     def _permit(self, actor: Any, root: str, operation: Operation) -> None:
         if not self._authorizer.allows(actor, parse_root(root), operation):

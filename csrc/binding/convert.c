@@ -172,3 +172,10 @@ text_or_none(const char *text)
         Py_RETURN_NONE;
     return PyUnicode_FromString(text);
 }
+
+PyObject *
+secret_object(struct state *state, const void *bytes, size_t len)
+{
+    return PyObject_CallFunction(state->secret_bytes, "y#", (const char *)bytes,
+                                 (Py_ssize_t)len);
+}

@@ -49,5 +49,7 @@ PyObject *moment_object(struct state *state, int64_t ms);
 /* New references. An absent slice, or an empty `text`, is None. */
 PyObject *text_object(struct whs_slice text);
 PyObject *text_or_none(const char *text);
+/* Bytes that do not show themselves (webhooksub.secret). */
+PyObject *secret_object(struct state *state, const void *bytes, size_t len);
 
 #endif

@@ -51,6 +51,7 @@ import_exceptions(struct state *state)
         {&state->closed, "Closed"},
         {&state->forked, "Forked"},
         {&state->verification_error, "VerificationError"},
+        {&state->key_unreadable, "KeyUnreadable"},
     };
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
         if (!(*wanted[i].slot = import_attribute("webhooksub.errors", wanted[i].name)))
@@ -72,6 +73,13 @@ import_time(struct state *state)
     Py_XDECREF(timedelta);
     Py_XDECREF(datetime);
     return state->epoch && state->millisecond;
+}
+
+static bool
+import_secret(struct state *state)
+{
+    state->secret_bytes = import_attribute("webhooksub.secret", "SecretBytes");
+    return state->secret_bytes != NULL;
 }
 
 static bool
@@ -115,14 +123,14 @@ static int
 module_exec(PyObject *module)
 {
     struct state *state = state_of_module(module);
-    bool fine = refuse_subinterpreter() && import_exceptions(state) &&
-                import_time(state) && import_json(state) && catalog_setup(module) &&
-                subscription_setup(module) && report_setup(module) &&
-                engine_setup(module) && signing_setup(module) && ids_setup(module) &&
-                publication_setup(module) &&
-                PyModule_AddFunctions(module, functions) == 0 &&
-                PyModule_AddIntConstant(module, "KEYS_MAX", WHS_KEYS_MAX) == 0 &&
-                PyModule_AddStringConstant(module, "SABOTAGE", WHS_SABOTAGE) == 0;
+    bool fine =
+        refuse_subinterpreter() && import_exceptions(state) && import_time(state) &&
+        import_json(state) && import_secret(state) && catalog_setup(module) &&
+        subscription_setup(module) && report_setup(module) && engine_setup(module) &&
+        signing_setup(module) && keyring_setup(module) && ids_setup(module) &&
+        publication_setup(module) && PyModule_AddFunctions(module, functions) == 0 &&
+        PyModule_AddIntConstant(module, "KEYS_MAX", WHS_KEYS_MAX) == 0 &&
+        PyModule_AddStringConstant(module, "SABOTAGE", WHS_SABOTAGE) == 0;
     return fine ? 0 : -1;
 }
 

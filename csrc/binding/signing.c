@@ -22,7 +22,7 @@ decode_key(PyObject *module, PyObject *object)
         return NULL;
     if (whs_key_decode(text, key, &len, &err) != WHS_OK)
         return raise_invalid(state, "integrityKey", "format", err.message);
-    PyObject *bytes = PyBytes_FromStringAndSize((const char *)key, (Py_ssize_t)len);
+    PyObject *bytes = secret_object(state, key, len);
     whs_wipe(key, sizeof(key));
     return bytes;
 }

@@ -18,6 +18,8 @@
     X(reports_type)                                                                    \
     X(rows_type)                                                                       \
     X(engine_type)                                                                     \
+    X(keyring_type)                                                                    \
+    X(secret_bytes)                                                                    \
     X(configuration_error)                                                             \
     X(validation_error)                                                                \
     X(field_error)                                                                     \
@@ -27,6 +29,7 @@
     X(closed)                                                                          \
     X(forked)                                                                          \
     X(verification_error)                                                              \
+    X(key_unreadable)                                                                  \
     X(json_loads)                                                                      \
     X(json_dumps)                                                                      \
     X(epoch)       /* 1970-01-01T00:00:00Z, aware */                                   \
@@ -64,6 +67,7 @@ bool subscription_setup(PyObject *module);
 bool report_setup(PyObject *module);
 bool engine_setup(PyObject *module);
 bool signing_setup(PyObject *module);
+bool keyring_setup(PyObject *module);
 bool ids_setup(PyObject *module);
 bool publication_setup(PyObject *module);
 

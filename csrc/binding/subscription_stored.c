@@ -116,7 +116,7 @@ Subscription_key(PyObject *self, PyObject *ignored)
     struct whs_slice key = value_of(self)->key;
     if (!key.ptr)
         Py_RETURN_NONE;
-    return PyBytes_FromStringAndSize(key.ptr, (Py_ssize_t)key.len);
+    return secret_object(state_of(self), key.ptr, key.len);
 }
 
 PyObject *

@@ -19,6 +19,7 @@ from ..errors import (
 from ..version import __version__
 from .demo import demo
 from .doctor import doctor
+from .keys import rotate_keys
 from .moving import export, import_, purge
 from .sendtest import send_test
 from .serve import serve
@@ -52,5 +53,5 @@ def main() -> None:
 
 for _command in (demo, migrate, status, replay, prune, send_test, doctor, serve, worker):
     main.add_command(_command)
-for _command in (export, import_, purge):
+for _command in (export, import_, purge, rotate_keys):
     main.add_command(_command)

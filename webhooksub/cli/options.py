@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from .. import catalogs
 from ..authorizer import Authorizer, allow_all
-from ..config import Config
+from ..config import SECRET_SETTINGS, Config
 from ..dispatcher import Dispatcher, system_clock
 from ..errors import ConfigurationError
 from ..store import Store, open_store
@@ -51,6 +51,8 @@ authorizer_option: Callable[[Command], Command] = click.option(
 def settings_options(command: Command) -> Command:
     """Every setting by its own name; too many for the help, docs/configuration.md has them."""
     for name in reversed(Config().flat()):
+        if name in SECRET_SETTINGS:
+            continue
         command = click.option("--" + name.replace("_", "-"), name, hidden=True)(command)
     return command
 

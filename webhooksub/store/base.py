@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, overload
 
 from .. import _core
+from ..events import RotatedKeys
 
 #: An event as :meth:`webhooksub._core.Engine.push` takes it: (seq, id, action, paths, open_id,
 #: data, published_at, revision, settled subscription seqs or None). What a store puts behind
@@ -113,8 +114,8 @@ class EventRecord:
 class SubscriptionRecord:
     """A stored subscription; `deleted_at` is set in a tombstone.
 
-    `origin_seq` numbers the origin of `url`. `keys`: those in force, the newest first;
-    `keys_until`: when the first of them ends.
+    `origin_seq` numbers the origin of `url`. `keys`: those in force, the newest first; looking
+    at one may raise KeyUnreadable. `keys_until`: when the first of them ends.
     """
 
     seq: int
@@ -141,7 +142,7 @@ class SubscriptionRecord:
     deleted_at: int | None
     origin: str | None
     origin_seq: int | None
-    keys: tuple[bytes, ...] = field(repr=False)
+    keys: Sequence[bytes] = field(repr=False)
     keys_until: int | None = None
 
 
@@ -471,6 +472,11 @@ class Store(Protocol):
 
     def release_quarantined(self, seqs: Sequence[int]) -> int:
         """They may be claimed again. Answers how many."""
+
+    def rotate_keys(self, progress: Callable[[int, int], None] | None = None) -> RotatedKeys:
+        """Seals every integrity key by the keyring's first key, in small transactions; begun
+        again it goes on. Tells `progress` (keys looked at, keys). Raises ConfigurationError
+        without a keyring."""
 
     # --- replay and retention --------------------------------------------------------
 

@@ -6,7 +6,8 @@ from itertools import islice
 from typing import Any
 
 from ..config import StoreConfig
-from ..events import DeliveryState
+from ..errors import ConfigurationError
+from ..events import DeliveryState, RotatedKeys
 from .base import AttemptRecord, DeliveryRecord, EventRecord
 from .memory_events import KeptEvent, MemoryEvents
 from .memory_subscriptions import MemorySubscriptions
@@ -160,6 +161,9 @@ class MemoryReads(MemorySubscriptions):
         return 0
 
     # --- replay ----------------------------------------------------------------------
+
+    def rotate_keys(self, progress: Callable[[int, int], None] | None = None) -> RotatedKeys:
+        raise ConfigurationError("a store in memory writes no keys down: none is to be sealed")
 
     def replay(self, deliveries: Sequence[tuple[int, int]]) -> int:
         with self._lock:

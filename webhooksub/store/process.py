@@ -29,7 +29,7 @@ class StoreProcess:
     def __init__(
         self, url: str, config: StoreConfig, committed: Callable[[Transaction], None]
     ) -> None:
-        self.file = SqliteFile(url, config.synchronous)
+        self.file = SqliteFile(url, config.synchronous, config.sealing())
         self.lock = DispatcherLock(self.file.path)
         self.dispatcher: int | None = None  # our seq while we have the role
         self.role_is_parents = False  # a fork left the role behind

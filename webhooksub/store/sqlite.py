@@ -22,8 +22,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import ConfigurationError, StoreUnavailable, WebhooksubError
+from ..keyring import NO_KEYRING, Keyring
 from .presence import Presence
 from .schema import PREFIX
+from .secrets import KEYRING
 from .transaction import Transaction
 from .uses import Uses
 
@@ -70,9 +72,14 @@ class Peek(NamedTuple):
 class SqliteFile:
     """The file of one process. After a fork the child makes its own."""
 
-    def __init__(self, url: str, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+    def __init__(
+        self,
+        url: str,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        keyring: Keyring = NO_KEYRING,
+    ) -> None:
         self.path = _path(url)
-        self._synchronous = synchronous
+        self._synchronous, self.keyring = synchronous, keyring
         self._presence = Presence(self.path)
         self._engine: Engine | None = None
         self._peek_lock = threading.Lock()
@@ -92,6 +99,8 @@ class SqliteFile:
                 connect_args={"check_same_thread": False, "isolation_level": None},
                 pool_size=_READERS,
                 max_overflow=_READERS_AT_PEAK,
+                hide_parameters=True,  # an error is told with its statement, not what was bound
+                execution_options={KEYRING: self.keyring},
             )
             hooks.listen(self._engine, "connect", self._set_up)
 

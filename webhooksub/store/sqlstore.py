@@ -11,7 +11,18 @@ from typing import Any
 
 from .. import _core
 from ..config import StoreConfig
-from . import counters, creations, joining, migrations, outbox, replay, secrets, subscriptions
+from ..errors import ConfigurationError
+from ..events import RotatedKeys
+from . import (
+    counters,
+    creations,
+    joining,
+    migrations,
+    outbox,
+    replay,
+    resealing,
+    subscriptions,
+)
 from .base import (
     CreationKey,
     DispatcherInfo,
@@ -113,9 +124,8 @@ class SqlStore(SqlReads):
     # --- the dispatcher's role -------------------------------------------------------
 
     def begin_dispatching(self, dispatcher: DispatcherInfo) -> int:
-        seq = self._role.begin(dispatcher)
-        self._warn_of_plain_keys()
-        return seq
+        self._check_keyring()
+        return self._role.begin(dispatcher)
 
     def hand_over_to(
         self,
@@ -155,13 +165,23 @@ class SqlStore(SqlReads):
     def take_refused(self) -> Mapping[int, int]:
         return self._role.take_refused()
 
-    def _warn_of_plain_keys(self) -> None:
+    def _check_keyring(self) -> None:
+        """Without any keyring every sealed key would stop its subscription."""
+        keys = self._process.file.keyring.load().ids
         with self._process.reading() as connection:
-            if secrets.any_keys(connection):
-                log.warning(
-                    "integrity keys are stored as they are, protected by the mode of %s alone",
-                    self.name,
-                )
+            plain, sealed = resealing.formats(connection)
+        if sealed and not keys:
+            raise ConfigurationError(
+                "integrity keys in this store are sealed: give the keyring that opens them "
+                "(keyring, keyring_file)"
+            )
+        if plain and keys:
+            log.warning("%d integrity keys are not sealed: run `webhooksub rotate-keys`", plain)
+        elif plain:
+            log.warning(
+                "integrity keys are stored as they are, protected by the mode of %s alone",
+                self.name,
+            )
 
     # --- subscriptions ---------------------------------------------------------------
 
@@ -237,6 +257,23 @@ class SqlStore(SqlReads):
         released: int = self._process.write(lambda t: outbox.release_quarantined(t, seqs))
         self.wake()
         return released
+
+    def rotate_keys(self, progress: Callable[[int, int], None] | None = None) -> RotatedKeys:
+        rotation = resealing.Rotation(self._process.file.keyring.load())
+        with self._process.reading() as connection:
+            total = resealing.count(connection)
+        while True:
+            with self._process.reading() as connection:
+                rows = rotation.next_rows(connection)
+            if not rows:
+                break
+            changed = rotation.seal_anew(rows)
+            if changed:
+                self._process.write(partial(rotation.write, changed=changed), rows=len(changed))
+            if progress is not None:
+                progress(rotation.looked_at, max(total, rotation.looked_at))
+        self._process.checkpoint_if_nobody_does()
+        return rotation.result()
 
     # --- replay and retention --------------------------------------------------------
 

@@ -56,7 +56,7 @@ def add(
     except IntegrityError as error:
         raise Conflict("a subscription with this id is there already") from error
     assert key is not None
-    secrets.put_keys(connection, key[0], keys, old_until=None)
+    secrets.put_keys(connection, key[0], columns["id"], keys, old_until=None)
     return _one(connection, subscription.c.seq == key[0], now)
 
 
@@ -84,7 +84,7 @@ def change(
     if keys is not None:
         old_until = now + keys_overlap_ms if keys and keys_overlap_ms else None
         secrets.drop_ended(connection, now, seq)
-        secrets.put_keys(connection, seq, keys, old_until=old_until)
+        secrets.put_keys(connection, seq, id_, keys, old_until=old_until)
     return _one(connection, subscription.c.seq == seq, now)
 
 

@@ -8,13 +8,13 @@ mistakes are told at once. Times are milliseconds, sizes bytes.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 from .errors import ConfigurationError
 from .keyring import NO_KEYRING, Keyring
-from .secret import SecretText
+from .secret import concealed, hidden
 
 ENVIRONMENT_PREFIX = "WEBHOOKSUB_"
 # Variables of the prefix that set no field: the command line's own, and those of builds.
@@ -196,6 +196,7 @@ class Config:
     @classmethod
     def of(cls, **settings: Any) -> Self:
         """Defaults with some fields changed, by their flat names."""
+        settings = concealed(settings, SECRET_SETTINGS)
         return cls().replace(**settings)
 
     @classmethod
@@ -207,7 +208,7 @@ class Config:
 
     def replace(self, **settings: Any) -> Self:
         """A copy with some fields changed, by their flat names."""
-        settings = _concealed(settings.items())
+        settings = concealed(settings, SECRET_SETTINGS)
         problems: list[str] = []
         changed: dict[str, dict[str, Any]] = {}
         places = {f.name: (section, f) for section, f in _places()}
@@ -249,19 +250,14 @@ _SECTIONS = {
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:
-    return _concealed(
-        (name.removeprefix(ENVIRONMENT_PREFIX).lower(), text)
-        for name, text in environ.items()
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS
-    )
-
-
-def _concealed(settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """What no traceback that shows locals is to show, stands in no local as it is."""
-    return {
-        name: SecretText(value) if name in SECRET_SETTINGS and isinstance(value, str) else value
-        for name, value in settings
-    }
+    found: dict[str, str] = {}
+    for name in environ:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS:
+            setting = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            secret = setting in SECRET_SETTINGS
+            found[setting] = hidden(environ[name]) if secret else environ[name]
+    del environ
+    return found
 
 
 def _places() -> Iterator[tuple[str, Field[Any]]]:

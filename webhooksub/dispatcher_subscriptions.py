@@ -13,6 +13,7 @@ from .handshake import Handshake
 from .lifecycle import REMOVED_WITHIN_MS, Lifecycle
 from .paging import Page, Paging
 from .rotation import rotate
+from .secret import concealed, hidden
 from .store.base import Store
 from .subscribing import Expires, Subscriptions
 
@@ -48,6 +49,7 @@ class DispatcherSubscriptions:
         ValidationError with every mistake, NotFound where `actor` may not subscribe, Conflict
         (idempotency key), LimitReached.
         """
+        fields = concealed(fields)
         self._check_usable()
         if isinstance(resource, _core.Subscription):
             subscription = resource
@@ -68,6 +70,7 @@ class DispatcherSubscriptions:
 
         `replaces`: id of the subscription whose read-only fields the document may repeat.
         """
+        text = hidden(text)
         current = None if replaces is None else self._subscriptions.get(replaces, actor)
         return self._subscriptions.parse(text, current)
 
@@ -84,6 +87,7 @@ class DispatcherSubscriptions:
 
         `revision`: of the info it was read with; raises Conflict when it has changed since.
         """
+        changes = concealed(changes)
         self._check_usable()
         if subscription is not None:
             info = self._subscriptions.replace(id_, subscription, actor, revision)
@@ -120,6 +124,7 @@ class DispatcherSubscriptions:
 
         Raises ValidationError, NotFound, Conflict, LimitReached (too many in force).
         """
+        integrity_key = hidden(integrity_key)
         self._check_usable()
         if overlap is None:
             overlap = timedelta(milliseconds=self.config.subscriptions.secret_overlap_ms)

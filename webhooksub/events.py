@@ -7,7 +7,7 @@ the C core: append only.
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from ._core import Subscription
 
@@ -149,6 +149,9 @@ class RotatedSecret:
     subscription: SubscriptionInfo
     integrity_key: str | None = field(repr=False)
     old_key_until: datetime | None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key that is shown once cannot be pickled")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from itertools import starmap
 from typing import NoReturn, Self
 
 from . import _core
@@ -27,7 +28,8 @@ log = logging.getLogger("webhooksub")
 #: By id, the first one seals; or the text of a keyring.
 Keys = Mapping[int, bytes] | str | bytes
 
-_ENTRY = re.compile(r"(?P<id>[0-9]{1,10}):(?P<key>\S+)")
+_ENTRY = re.compile(r"[0-9]{1,10}:\S+")
+_COMMENT = re.compile(r"#.*")
 _READABLE_BY_OTHERS = 0o077
 
 
@@ -114,24 +116,19 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _parse(text: SecretText) -> tuple[tuple[int, bytes], ...]:
-    entries = tuple(SecretText(entry) for entry in _entries(text))
-    return tuple(_entry(number, entry) for number, entry in enumerate(entries, 1))
-
-
-def _entries(text: str) -> Iterable[str]:
-    for line in text[:].splitlines():
-        said, _, _ = line.partition("#")
-        yield from (entry.strip() for entry in said.split(",") if entry.strip())
+    lines = filter(None, map(str.strip, _COMMENT.sub("", text).replace("\n", ",").split(",")))
+    return tuple(starmap(_entry, enumerate(map(SecretText, lines), 1)))
 
 
 def _entry(number: int, text: SecretText) -> tuple[int, bytes]:
-    found = _ENTRY.fullmatch(text)
-    if found is None:
+    if not _ENTRY.fullmatch(text):
         raise ConfigurationError(f"entry {number} is not ID:KEY")
+    colon = text.index(":")
     try:
-        return int(found["id"]), SecretBytes(base64.b64decode(found["key"], validate=True))
+        key = SecretBytes(base64.b64decode(text[colon + 1 :], validate=True))
     except (binascii.Error, ValueError):
         raise ConfigurationError(f"the key of entry {number} is no base64") from None
+    return int(text[:colon]), key
 
 
 #: Seals nothing, and opens what is not sealed.

@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from . import _core
 from .errors import ConfigurationError, VerificationError
+from .secret import hidden
 
 _Pairs = Iterable[tuple[Any, Any]]
 
@@ -90,7 +91,8 @@ class Verifier:
         require_standard: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        given = [keys] if isinstance(keys, str) else list(keys)
+        given = list(map(hidden, [keys] if isinstance(keys, str) else keys))
+        del keys
         if not given:
             raise ConfigurationError("a Verifier needs at least one key")
         try:

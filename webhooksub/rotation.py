@@ -12,6 +12,7 @@ from typing import Any
 from . import _core
 from .errors import ValidationError
 from .events import RotatedSecret, from_ms
+from .secret import SecretText
 from .store.base import Store
 from .subscribing import Subscriptions
 
@@ -36,7 +37,7 @@ def rotate(
         days = OVERLAP_MAX.days
         raise ValidationError.of("overlapSeconds", "range", f"must be 0 to {days} days")
     record = subscriptions.record(id_, actor, "update")
-    made = make_key() if integrity_key is None else None
+    made = SecretText(make_key()) if integrity_key is None else None
     key = _core.decode_key(made or integrity_key or "")
     overlap_ms = overlap // timedelta(milliseconds=1)
     changed = store.update_subscription(
@@ -44,7 +45,9 @@ def rotate(
     )
     until = None if len(changed.keys) == 1 else changed.updated_at + overlap_ms
     return RotatedSecret(
-        subscriptions.info(changed), made, None if until is None else from_ms(until)
+        subscriptions.info(changed),
+        None if made is None else made[:],
+        None if until is None else from_ms(until),
     )
 
 

@@ -6,9 +6,13 @@ a traceback that shows locals and a debugger's view of a frame do not show it, a
 be pickled. :class:`SecretText` is the same for a key as its owner wrote it.
 """
 
-from typing import NoReturn, Self
+from collections.abc import Collection, Mapping
+from typing import Any, NoReturn, Self
 
 _SHOWN = "<secret>"
+
+#: A key among the fields of a subscription, in Python and in its document.
+KEYS = frozenset(("integrity_key", "integrityKey"))
 
 
 class SecretBytes(bytes):
@@ -43,3 +47,15 @@ class SecretText(str):
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret cannot be pickled")
+
+
+def hidden(value: Any) -> Any:
+    """A text or bytes as secret ones; anything else as it is, to be refused by who reads it."""
+    if isinstance(value, str):
+        return SecretText(value)
+    return SecretBytes(value) if isinstance(value, bytes) else value
+
+
+def concealed(fields: Mapping[str, Any], names: Collection[str] = KEYS) -> dict[str, Any]:
+    """The same, with those of the names as secrets."""
+    return {name: hidden(value) if name in names else value for name, value in fields.items()}

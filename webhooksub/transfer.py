@@ -15,6 +15,7 @@ from typing import Any
 from . import _core
 from .errors import Conflict, FieldError, ValidationError
 from .events import Action, SubscriptionStatus, format_moment, from_ms
+from .secret import SecretText, concealed
 from .store.base import Store, SubscriptionRecord
 from .subscribing import columns
 
@@ -71,7 +72,9 @@ def _document(record: SubscriptionRecord, with_keys: bool) -> dict[str, Any]:
         "delivery": options or None,
     }
     if with_keys and record.keys:
-        fields["integrityKey"] = "whsec_" + base64.b64encode(record.keys[0]).decode()
+        key = base64.b64encode(record.keys[0]).decode()
+        fields["integrityKey"] = SecretText(f"whsec_{key}")
+        del key
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -104,7 +107,7 @@ def _read(
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     mistakes: list[FieldError] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(map(SecretText, lines), 1):
         if not line.strip():
             continue
         try:
@@ -130,7 +133,7 @@ def _row(catalog: _core.Catalog, line: str, rules: Mapping[str, Any]) -> dict[st
     status, reason = document.pop("status", None), document.pop("statusReason", None)
     document.pop("createdAt", None)
     value = _core.Subscription.from_json(
-        json.dumps(document), catalog=catalog, now=_ANY_DATE, **rules
+        SecretText(json.dumps(document)), catalog=catalog, now=_ANY_DATE, **rules
     )
     mistakes = []
     seq_id = _id(id_)
@@ -158,7 +161,7 @@ def _row(catalog: _core.Catalog, line: str, rules: Mapping[str, Any]) -> dict[st
 def _object(line: str) -> dict[str, Any]:
     try:
         _core.check_json(line.encode())
-        document = json.loads(line)
+        document = json.loads(line, object_hook=concealed)
     except (ValidationError, ValueError):
         raise ValidationError.of("", "json", "is no JSON") from None
     if not isinstance(document, dict):

@@ -1,6 +1,6 @@
 """One request, read as far as every operation needs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,7 +19,7 @@ class Call:
     request: ApiRequest
     parameters: dict[str, str]
     query: dict[str, list[str]]
-    body: bytes
+    body: bytes = field(repr=False)
 
     @property
     def id(self) -> str:

@@ -19,6 +19,7 @@ from ..events import (
     public_outcome,
 )
 from ..paging import Page
+from ..secret import hidden
 from ..subscribing import server_made
 
 
@@ -39,7 +40,9 @@ def etag(info: SubscriptionInfo) -> str:
 def rotated(row: RotatedSecret) -> dict[str, Any]:
     until = row.old_key_until
     shown: dict[str, Any] = {"oldKeyUntil": None if until is None else format_moment(until)}
-    return shown if row.integrity_key is None else {"integrityKey": row.integrity_key} | shown
+    return (
+        shown if row.integrity_key is None else {"integrityKey": hidden(row.integrity_key)} | shown
+    )
 
 
 def delivery(row: Delivery) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from ..secret import SecretBytes
 
 #: Bytes of a request's body: a subscription with 50 headers of 4,096 bytes is refused by its
 #: size before it is parsed, and everything that people write is far below.
@@ -28,9 +30,13 @@ class ApiRequest:
     path: str
     query: str
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
     actor: Any
     base_path: str = ""
+
+    def __post_init__(self) -> None:
+        """A document may hold a key, and whoever catches an error may log what was there."""
+        object.__setattr__(self, "body", SecretBytes(self.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class ApiAnswer:
 
     status: int
     headers: Headers
-    body: bytes
+    body: bytes = field(repr=False)  # of one that was made anew it is the only answer with a key
 
 
 def json_bytes(document: Any) -> bytes:

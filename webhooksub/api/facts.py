@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from .. import _core
 from ..errors import FieldError, ValidationError
+from ..secret import concealed
 from .exchange import JSON, MAX_BODY, ApiRequest
 from .operations import Operation
 from .problems import Refused, invalid
@@ -123,8 +124,9 @@ def read_object(text: bytes) -> dict[str, Any]:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    found, count = concealed(dict(pairs)), len(pairs)
+    del pairs
+    if len(found) != count:
         raise ValueError("a key occurs twice")
     return found
 

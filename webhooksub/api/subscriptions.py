@@ -8,6 +8,7 @@ from typing import Any
 from ..dispatcher import Dispatcher
 from ..errors import ValidationError
 from ..events import SubscriptionInfo
+from ..secret import SecretBytes
 from . import documents, facts
 from .call import Call
 from .exchange import ApiAnswer, json_answer
@@ -142,7 +143,7 @@ def merge(document: dict[str, Any], patch: dict[str, Any]) -> bytes:
     if "integrityKey" in patch:
         merged["integrityKey"] = patch["integrityKey"]
     try:
-        return json.dumps(merged, allow_nan=False).encode()
+        return SecretBytes(json.dumps(merged, allow_nan=False).encode())
     except ValueError:
         raise ValidationError.of("", "json", "a number is too large") from None
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..catalogs import Catalog
+from ..secret import SecretText
 from ..transfer import export_lines, import_lines
 from .options import (
     catalog_named,
@@ -67,7 +68,7 @@ def import_(database: str, as_json: bool, catalog: str | None, dev: bool, file: 
 
     FILE is standard input where none is named. Nothing is written when a line is wrong.
     """
-    lines = file.readlines()
+    lines = list(map(SecretText, file))
     rules = {"dev": dev, "ports": settings().http.ports}
     with Screen(as_json) as screen, existing_store(database) as store:
 

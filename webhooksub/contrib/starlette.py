@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from ..api import MAX_BODY, OPERATIONS, ApiAnswer, ApiRequest, SubscriptionApi
 from ..dispatcher import Dispatcher
 from ..errors import Unauthenticated
+from ..secret import SecretBytes
 
 __all__ = ["PAGES", "THREADS_MAX", "ApiResponder", "lifespan", "webhook_routes"]
 
@@ -156,7 +157,7 @@ async def _read(request: Request) -> bytes:
         body += chunk
         if len(body) > MAX_BODY:
             return body[: MAX_BODY + 1]
-    return body
+    return SecretBytes(body)
 
 
 def _split(scope: Scope, segments: int) -> tuple[str, str]:

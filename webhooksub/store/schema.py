@@ -5,6 +5,9 @@ Ids are 16 bytes, times UTC milliseconds, enum codes numbers that are only ever 
 separated by newlines, which no path can hold. Hot tables have no foreign keys.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from ..secret import SecretBytes
+
 PREFIX = "webhooksub_"
 
 metadata = MetaData()
@@ -31,6 +36,15 @@ _Seq: TypeEngine[int] = BigInteger().with_variant(Integer, "sqlite")
 _Id = LargeBinary(16)
 _Ms = BigInteger
 _Code = SmallInteger
+
+
+class _Sealed(LargeBinary):
+    """A key may lie there as it is: what is read does not show itself."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Any, coltype: object) -> Callable[[Any], bytes]:
+        return SecretBytes
 
 
 def _seq() -> Column[int]:
@@ -81,7 +95,7 @@ secret = Table(
     metadata,
     Column("subscription_seq", BigInteger, nullable=False),
     Column("n", Integer, nullable=False),  # the newest is the largest
-    Column("sealed", LargeBinary, nullable=False),  # first byte: the format
+    Column("sealed", _Sealed, nullable=False),  # first byte: the format
     Column("not_after", _Ms),
     PrimaryKeyConstraint("subscription_seq", "n"),
 )

@@ -18,6 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from ...api import MAX_BODY, ApiAnswer, ApiRequest, SubscriptionApi
 from ...api.problems import problem
 from ...errors import Unauthenticated
+from ...secret import SecretBytes
 from .dispatcher import DjangoDispatcher, current
 
 # What everybody may read, whoever they are.
@@ -60,7 +61,7 @@ def _body(request: HttpRequest) -> bytes:
     body = b""
     while len(body) <= MAX_BODY and (chunk := request.read(MAX_BODY + 1 - len(body))):
         body += chunk
-    return body
+    return SecretBytes(body)
 
 
 def _actor(hooks: DjangoDispatcher, request: HttpRequest) -> Any:

@@ -11,6 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from ...api import MAX_BODY, OPERATIONS, ApiAnswer, ApiRequest, SubscriptionApi
 from ...dispatcher import Dispatcher
 from ...errors import Unauthenticated
+from ...secret import SecretBytes
 from .state import NAME, Actor, current_state, state_of
 
 Ask = Callable[[], tuple[SubscriptionApi, Actor | None]]
@@ -104,7 +105,7 @@ def _body() -> bytes:
     body = b""
     while len(body) <= MAX_BODY and (chunk := request.stream.read(MAX_BODY + 1 - len(body))):
         body += chunk
-    return body
+    return SecretBytes(body)
 
 
 def _response(answer: ApiAnswer) -> Response:

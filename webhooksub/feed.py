@@ -38,6 +38,7 @@ class SubscriptionFeed:
     ) -> None:
         self._store, self._engine, self._catalog, self._clock = store, engine, catalog, clock
         self._tell = tell
+        self._told: set[int] = set()  # of which it was told that their key does not open
         self._lock = threading.Lock()
         self._expiries: list[tuple[int, int, int]] = []
         self._revisions: dict[int, int] = {}
@@ -54,11 +55,11 @@ class SubscriptionFeed:
         with self._lock:
             revision, records = self._store.changes(self._revision)
             wrong = [(r, why) for r in records if (why := self._apply(r)) is not None]
-            healed = [r for r in records if self._is_healed(r)]
+            stopped = [r for r in records if _is_stopped_for_its_key(r)]
             self._revision = max(self._revision, revision)
         self._invalidate(wrong)
-        for record in healed:
-            self._revive(record)
+        for record in stopped:
+            self._try_again(record)
 
     def expire(self) -> None:
         """Takes those out of the matcher whose expirationDateTime has come."""
@@ -120,29 +121,32 @@ class SubscriptionFeed:
     def _invalidate(self, wrong: Sequence[tuple[SubscriptionRecord, Exception]]) -> None:
         """Without the lock: the writer's thread may be waiting for it."""
         for record, why in wrong:
-            id_ = _core.uuid_text(record.id)
-            unreadable = isinstance(why, KeyUnreadable)
-            if unreadable:
-                facts = {"subscription_id": id_, "root": record.root}
-                self._tell(OperatorEvent("key_unreadable", f"nothing is delivered: {why}", facts))
+            reason = str(why)
+            if isinstance(why, KeyUnreadable):
+                self._tell_unreadable(record, why)
+                reason = UNREADABLE
             else:
-                log.error("subscription %s is invalid: %s", id_, why)
-            reason = UNREADABLE if unreadable else str(why)
+                log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), why)
             self._set_status(record, SubscriptionStatus.INVALID, reason)
 
-    def _is_healed(self, record: SubscriptionRecord) -> bool:
-        """Its key could not be opened, and can: by another keyring, or it is another key."""
-        if record.status != SubscriptionStatus.INVALID or record.status_reason != UNREADABLE:
-            return False
+    def _try_again(self, record: SubscriptionRecord) -> None:
+        """One that was stopped for its key is active again where that opens: the keyring is
+        another one, or the key is."""
         try:
             tuple(record.keys)
-        except KeyUnreadable:
-            return False
-        return record.deleted_at is None
+        except KeyUnreadable as error:
+            self._tell_unreadable(record, error)
+        else:
+            self._told.discard(record.seq)
+            log.warning("the key of subscription %s opens again", _core.uuid_text(record.id))
+            self._set_status(record, SubscriptionStatus.ACTIVE, None)
 
-    def _revive(self, record: SubscriptionRecord) -> None:
-        log.warning("the key of subscription %s can be opened again", _core.uuid_text(record.id))
-        self._set_status(record, SubscriptionStatus.ACTIVE, None)
+    def _tell_unreadable(self, record: SubscriptionRecord, why: KeyUnreadable) -> None:
+        """Once in the life of a dispatcher."""
+        if record.seq not in self._told:
+            self._told.add(record.seq)
+            facts = {"subscription_id": _core.uuid_text(record.id), "root": record.root}
+            self._tell(OperatorEvent("key_unreadable", f"nothing is delivered: {why}", facts))
 
     def _set_status(
         self, record: SubscriptionRecord, status: SubscriptionStatus, reason: str | None
@@ -156,6 +160,11 @@ class SubscriptionFeed:
         self._revisions.pop(seq, None)
         self._owners.pop(seq, None)
         self._engine.remove_subscription(seq, spill=spill)
+
+
+def _is_stopped_for_its_key(record: SubscriptionRecord) -> bool:
+    stopped = record.status == SubscriptionStatus.INVALID and record.deleted_at is None
+    return stopped and record.status_reason == UNREADABLE
 
 
 def restore(

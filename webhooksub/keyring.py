@@ -58,10 +58,11 @@ class Keyring:
 
     def load(self) -> _core.Keyring:
         """What seals and opens. Raises ConfigurationError where the keys cannot be had."""
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = self._load()
-            return self._loaded
+        loaded = self._loaded
+        if loaded is None:
+            with self._lock:
+                loaded = self._loaded = self._loaded or self._load()
+        return loaded
 
     def _load(self) -> _core.Keyring:
         try:

@@ -45,6 +45,15 @@ def hurt_key_of(path: Path, subscription: SubscriptionInfo) -> None:
         raw.execute("update webhooksub_secret set sealed = ? where sealed = ?", (changed, sealed))
 
 
+def put_other_key_to(path: Path, subscription: SubscriptionInfo) -> None:
+    """That of its neighbour, whose owner would be able to forge then."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute(
+            "update webhooksub_secret set sealed = (select max(sealed) from webhooksub_secret"
+            " where subscription_seq = 2) where subscription_seq = 1"
+        )
+
+
 def status_of(hooks: Dispatcher, subscription: SubscriptionInfo) -> SubscriptionStatus:
     return hooks.subscription(subscription.id).status
 
@@ -83,7 +92,7 @@ def test_while_a_key_rotates_both_sign_and_the_store_holds_neither(
     assert OTHER_KEY.encode() not in stored
 
 
-@pytest.mark.parametrize("trouble", ["flipped", "unknown"])
+@pytest.mark.parametrize("trouble", ["flipped", "swapped", "unknown"])
 def test_a_key_that_cannot_be_opened_stops_its_subscription_alone(
     make: Make,
     sealed: Dispatcher,
@@ -94,9 +103,10 @@ def test_a_key_that_cannot_be_opened_stops_its_subscription_alone(
     trouble: str,
 ) -> None:
     other = "tenant/acme/sidedrawer/s2/record"
-    if trouble == "flipped":
+    if trouble != "unknown":
         hurt, well = subscribe(sealed, "/hurt"), subscribe(sealed, "/well", resource=other)
-        hurt_key_of(tmp_path / "hooks.db", hurt)
+        hurt_by = {"flipped": hurt_key_of, "swapped": put_other_key_to}[trouble]
+        hurt_by(tmp_path / "hooks.db", hurt)
         hooks = make(**with_keyring(OLD)).start()
     else:
         hurt = subscribe(sealed, "/hurt")
@@ -108,7 +118,8 @@ def test_a_key_that_cannot_be_opened_stops_its_subscription_alone(
     assert event.kind == "key_unreadable"
     assert event.facts["subscription_id"] == hurt.id
     assert hurt.id in event.message
-    assert ("key 1" in event.message) is (trouble == "unknown") or "changed" in event.message
+    said = "key 1, which the keyring lacks" if trouble == "unknown" else "belongs to another row"
+    assert said in event.message
     hooks.publish_many([(f"{RECORDS}/r1", "update"), (f"{other}/r1", "update")])
     assert hooks.flush(timeout=10).delivered == 1
     assert [request.path for request in receiver.requests] == ["/well"]
@@ -137,12 +148,18 @@ def test_another_key_heals_it_and_a_replay_brings_what_it_missed(
 
 
 def test_the_right_keyring_heals_it_at_the_next_start(
-    make: Make, sealed: Dispatcher, receiver: Receiver, subscribe: Subscribe
+    make: Make,
+    sealed: Dispatcher,
+    receiver: Receiver,
+    subscribe: Subscribe,
+    told: list[OperatorEvent],
 ) -> None:
     subscription = subscribe(sealed)
     wrong = make(**with_keyring(NEW)).start()
     assert wait_until(lambda: status_of(wrong, subscription) is SubscriptionStatus.INVALID)
     wrong.close()
+    make(**with_keyring(NEW)).start().close()
+    assert [event.kind for event in told] == ["key_unreadable"] * 2, "at each start once"
     right = make(**with_keyring(NEW | OLD)).start()
     assert wait_until(lambda: status_of(right, subscription) is SubscriptionStatus.ACTIVE)
     right.publish(PATH, "update", {"n": 1})

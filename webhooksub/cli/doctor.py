@@ -99,6 +99,13 @@ def _store(database: str, named: bool) -> Iterator[Finding]:
     yield Finding("work", "bad" if stats["quarantined"] else "ok", text)
 
 
+def _keys(unsealed: int, sealed: int) -> Finding:
+    if not unsealed:
+        return Finding("integrity keys", "ok", f"{sealed:,}, all sealed")
+    text = f"{unsealed:,} of {unsealed + sealed:,} are not sealed: give a keyring, run rotate-keys"
+    return Finding("integrity keys", "warning", text)
+
+
 def _file(facts: dict[str, Any]) -> Iterator[Finding]:
     sizes = [f"{facts[key] / _MEGABYTE:,.1f}" for key in ("bytes", "bytes_free", "wal_bytes")]
     yield Finding("size", "ok", "{} MiB, {} MiB of it free, WAL {} MiB".format(*sizes))
@@ -107,6 +114,7 @@ def _file(facts: dict[str, Any]) -> Iterator[Finding]:
     if facts["others_may_read"]:
         text = f"mode {facts['file_mode']}: others may read the keys; chmod 600"
         yield Finding("file mode", "warning", text)
+    yield _keys(facts["keys_unsealed"], facts["keys_sealed"])
     if facts["wal_reset_bug"]:
         yield Finding(
             "WAL reset",

@@ -77,6 +77,7 @@ class SqlStore(SqlReads):
         facts = self._process.file.facts() | {"dispatcher": self._process.lock.holder()}
         with self._process.reading() as connection:
             facts["schema_version"] = migrations.version(connection)
+            facts["keys_unsealed"], facts["keys_sealed"] = resealing.formats(connection)
         return facts
 
     def _committed(self, transaction: Transaction) -> None:

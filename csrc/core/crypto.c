@@ -15,6 +15,7 @@
 #define BLOCK_BYTES 64
 
 static const EVP_MD *sha256;
+static const EVP_CIPHER *aes_gcm;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static pthread_key_t context_key;
 
@@ -28,6 +29,7 @@ static void
 fetch(void)
 {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    aes_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     pthread_key_create(&context_key, free_context);
 }
 
@@ -123,8 +125,9 @@ gcm_pass(EVP_CIPHER_CTX *context, const uint8_t *key, const uint8_t *nonce,
          bool encrypts, struct whs_slice beside, struct whs_slice text, uint8_t *out)
 {
     int made = 0;
-    return context && beside.len <= INT_MAX && text.len <= INT_MAX &&
-           EVP_CipherInit_ex(context, EVP_aes_256_gcm(), NULL, key, nonce, encrypts) &&
+    pthread_once(&fetched, fetch);
+    return context && aes_gcm && beside.len <= INT_MAX && text.len <= INT_MAX &&
+           EVP_CipherInit_ex2(context, aes_gcm, key, nonce, encrypts, NULL) &&
            EVP_CipherUpdate(context, NULL, &made, (const uint8_t *)beside.ptr,
                             (int)beside.len) &&
            EVP_CipherUpdate(context, out, &made, (const uint8_t *)text.ptr,

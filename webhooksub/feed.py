@@ -39,6 +39,7 @@ class SubscriptionFeed:
         self._store, self._engine, self._catalog, self._clock = store, engine, catalog, clock
         self._tell = tell
         self._told: set[int] = set()  # of which it was told that their key does not open
+        self._revived: set[int] = set()
         self._lock = threading.Lock()
         self._expiries: list[tuple[int, int, int]] = []
         self._revisions: dict[int, int] = {}
@@ -131,13 +132,15 @@ class SubscriptionFeed:
 
     def _try_again(self, record: SubscriptionRecord) -> None:
         """One that was stopped for its key is active again where that opens: the keyring is
-        another one, or the key is."""
+        another one, or the key is. Once in the life of a dispatcher: another one, with another
+        keyring, may stop it again and again."""
         try:
             tuple(record.keys)
         except KeyUnreadable as error:
             self._tell_unreadable(record, error)
-        else:
-            self._told.discard(record.seq)
+            return
+        if record.seq not in self._revived:
+            self._revived.add(record.seq)
             log.warning("the key of subscription %s opens again", _core.uuid_text(record.id))
             self._set_status(record, SubscriptionStatus.ACTIVE, None)
 

@@ -19,7 +19,9 @@ from webhooksub import (
     SubscriptionInfo,
     SubscriptionStatus,
     Verifier,
+    _core,
 )
+from webhooksub.feed import UNREADABLE
 from webhooksub.testing import Receiver
 
 Subscribe = Callable[..., SubscriptionInfo]
@@ -164,6 +166,21 @@ def test_the_right_keyring_heals_it_at_the_next_start(
     assert wait_until(lambda: status_of(right, subscription) is SubscriptionStatus.ACTIVE)
     right.publish(PATH, "update", {"n": 1})
     receiver.wait_for(1)
+
+
+def test_dispatchers_with_different_keyrings_do_not_undo_each_other_for_ever(
+    make: Make, sealed: Dispatcher, subscribe: Subscribe
+) -> None:
+    subscription = subscribe(sealed)
+    hooks = sealed.start()
+    id_ = _core.uuid_bytes(subscription.id)
+    stopped = {"status": int(SubscriptionStatus.INVALID), "status_reason": UNREADABLE}
+    for active in (True, False):
+        make()._store.update_subscription(id_, stopped)
+        healed = wait_until(
+            lambda: status_of(hooks, subscription) is SubscriptionStatus.ACTIVE, seconds=3
+        )
+        assert healed is active
 
 
 def test_what_waited_for_it_waits_until_it_is_healed(

@@ -101,9 +101,9 @@ def _store(database: str, named: bool) -> Iterator[Finding]:
 
 def _keys(unsealed: int, sealed: int) -> Finding:
     if not unsealed:
-        return Finding("integrity keys", "ok", f"{sealed:,}, all sealed")
-    text = f"{unsealed:,} of {unsealed + sealed:,} are not sealed: give a keyring, run rotate-keys"
-    return Finding("integrity keys", "warning", text)
+        return Finding("keys", "ok", f"{sealed:,} integrity keys, all sealed")
+    text = f"{unsealed:,} integrity keys are not sealed: give a keyring, then run rotate-keys"
+    return Finding("keys", "warning", text)
 
 
 def _file(facts: dict[str, Any]) -> Iterator[Finding]:

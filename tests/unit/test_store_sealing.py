@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,20 @@ def test_a_key_is_opened_when_it_is_looked_at_and_not_before(kit: Any) -> None:
     assert found.keys[0] == CANARY
     assert asked == [1]
     assert store.subscription(record.id) == found
+
+
+def test_a_keyring_is_fetched_by_who_needs_it_and_not_by_who_writes(kit: Any) -> None:
+    threads = []
+
+    def fetch() -> dict[int, bytes]:
+        threads.append(threading.current_thread().name)
+        return OLD
+
+    store = kit.store(keyring=fetch)
+    kit.subscribe(store, keys=())
+    assert threads == []
+    kit.subscribe(store)
+    assert threads == [threading.current_thread().name]
 
 
 def test_keys_of_before_serve_on_unsealed(kit: Any) -> None:

@@ -194,6 +194,7 @@ class SqlStore(SqlReads):
         creation: CreationKey | None = None,
         **columns: Any,
     ) -> SubscriptionRecord:
+        self._have_keyring_for(keys)
         now = self._clock()
         until = now + self._config.idempotency_ms
 
@@ -221,6 +222,7 @@ class SqlStore(SqlReads):
         expected_rev: int | None = None,
         per_root_max: int = 0,
     ) -> SubscriptionRecord:
+        self._have_keyring_for(keys)
         now = self._clock()
         before = self.subscription(id) if "origin" in changes else None
         changed: SubscriptionRecord = self._process.write(
@@ -241,6 +243,11 @@ class SqlStore(SqlReads):
             while self._process.write(move):
                 self.wake()
         return changed
+
+    def _have_keyring_for(self, keys: Sequence[bytes] | None) -> None:
+        """Who fetches it may take his time: not on the writer's thread, which others wait for."""
+        if keys:
+            self._process.file.keyring.load()
 
     def set_mark(self, name: str, number: int) -> None:
         self._process.write(lambda t: counters.write_mark(t.connection, name, number))

@@ -273,7 +273,9 @@ class Engine:
         subscription: Subscription,
         keys: Sequence[bytes],
         failing_since_ms: int | None = None,
-    ) -> None: ...
+        origin: str | None = None,
+    ) -> None:
+        """`origin`: where its deliveries go, by name; None is its URL's."""
     def remove_subscription(self, seq: int, *, spill: bool = False) -> bool:
         """What is queued for it is cancelled, or spilled. False when it wasn't there."""
     def match(self, paths: Sequence[str], action: str, revision: int) -> list[tuple[int, int]]:
@@ -326,5 +328,14 @@ class Engine:
         Answers (outcome code, http_status, duration_ms, address, first 4 KB of the body, values
         of Content-Type, WebHook-Allowed-Origin and WebHook-Allowed-Rate by these names, where
         the answer has them). Raises ValidationError, Closed (also before start())."""
+    def take_events(self, most: int, timeout_ms: int) -> list[tuple[int, str, str, bytes]]:
+        """What sockets are to be sent, the oldest first: (ticket, origin, event, body). Waits
+        with the GIL released. Raises Forked."""
+    def answer_event(self, ticket: int, outcome: int, /) -> bool:
+        """How it ended. False: it has ended before. Raises Forked."""
+    def wake_events(self) -> None:
+        """A :meth:`take_events` that waits returns."""
+    def reopen(self, origin: str, /) -> None:
+        """Somebody is there now: what waits for it here may start. Raises Forked."""
     def stats(self) -> dict[str, int]: ...
     def matcher_bytes(self) -> int: ...

@@ -69,6 +69,7 @@ class Outcome(IntEnum):
     BACKLOG_FULL = 18
     SPILLED = 19
     DISABLED = 20
+    NOT_CONNECTED = 21
 
 
 #: Outcomes that are ours and not the endpoint's.
@@ -80,6 +81,7 @@ _OWN_OUTCOMES = frozenset(
         Outcome.BACKLOG_FULL,
         Outcome.SPILLED,
         Outcome.DISABLED,
+        Outcome.NOT_CONNECTED,
     )
 )
 

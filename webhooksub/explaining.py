@@ -155,11 +155,20 @@ class Explaining:
             text = f"{_ENDED.get(state, word)}: {_tried(row)}"
             return _answer(record, delivered, word, text, row)
         due = from_ms(row.next_at)
+        if self._is_absent(record, row):
+            text = "nobody is connected: it is sent to who connects"
+            return _answer(record, True, "not_connected", text, row)
         if self._is_held_by_breaker(record, row):
             text = f"its host does not answer: nothing is sent there before {format_moment(due)}"
             return _answer(record, True, "breaker_open", text, row, due)
         text = f"{_tried(row)}; the next one is due at {format_moment(due)}"
         return _answer(record, True, word, text, row, due)
+
+    def _is_absent(self, record: SubscriptionRecord, row: DeliveryRecord) -> bool:
+        """Of a socket nothing but its listener's absence holds up what was not tried."""
+        if record.channel != _SOCKET:
+            return False
+        return row.outcome == Outcome.NOT_CONNECTED or self._is_held_by_breaker(record, row)
 
     def _is_held_by_breaker(self, record: SubscriptionRecord, row: DeliveryRecord) -> bool:
         """What was spilled without having to wait is due at once, what has to wait for its own
@@ -169,6 +178,7 @@ class Explaining:
         return row.outcome == Outcome.SPILLED and later and not has_rate
 
 
+_SOCKET = 2  # a channel's code
 _ENDED = {
     DeliveryState.CLAIMED: "being attempted",
     DeliveryState.DEAD: "given up",
@@ -180,6 +190,7 @@ _OWN = {
     Outcome.BACKLOG_FULL: "too much waited for this subscription",
     Outcome.DISABLED: "the subscription was disabled",
     Outcome.LOCAL_ERROR: "the service itself failed",
+    Outcome.NOT_CONNECTED: "nobody was connected",
 }
 
 

@@ -13,6 +13,7 @@
 #include "engine_ask.h"
 #include "engine_options.h"
 #include "engine_push.h"
+#include "engine_sockets.h"
 #include "engine_subscriptions.h"
 #include "errors.h"
 #include "types.h"
@@ -74,18 +75,22 @@ engine_of(PyObject *self)
     return object_of(self)->engine;
 }
 
-/* Taken by whs_engine_create. */
+/* `*host` is the engine's. */
 static struct whs_engine *
-create(struct state *state, PyObject *catalog, const struct engine_options *options)
+create(struct state *state, PyObject *catalog, const struct engine_options *options,
+       struct whs_host **host)
 {
-    struct whs_transport *transport;
+    struct whs_transport *transport, *http;
     struct whs_engine *engine = NULL;
     struct whs_error err = {0};
     struct whs_trust *trust = engine_options_trust(state, options);
     if (!trust)
         return NULL;
     enum whs_status status =
-        whs_transport_curl_create(&options->curl, trust, &transport, &err);
+        whs_transport_curl_create(&options->curl, trust, &http, &err);
+    if (status == WHS_OK)
+        status =
+            whs_transport_host_create(&options->host, http, &transport, host, &err);
     if (status == WHS_OK)
         status = whs_engine_create(&options->engine,
                                    ((struct catalog_object *)catalog)->catalog,
@@ -106,8 +111,9 @@ Engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         !check_type(catalog, state->catalog_type, "Catalog"))
         return NULL;
     struct whs_engine *engine = NULL;
+    struct whs_host *host = NULL;
     if (engine_options_read(state, config, &options))
-        engine = create(state, catalog, &options);
+        engine = create(state, catalog, &options, &host);
     engine_options_fini(&options);
     if (!engine)
         return NULL;
@@ -118,6 +124,7 @@ Engine_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     object_of(self)->engine = engine;
+    object_of(self)->host = host;
     enter_alive(object_of(self));
     return self;
 }
@@ -282,6 +289,32 @@ Engine_wait_idle(PyObject *self, PyObject *timeout)
     return PyBool_FromLong(status == WHS_OK);
 }
 
+/* --- Events for sockets. --- */
+
+/* What cannot be told for want of memory is not answered, and so fails in time. */
+static PyObject *
+Engine_take_events(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"most", "timeout_ms", NULL};
+    struct whs_host_request *requests;
+    Py_ssize_t most;
+    int timeout_ms;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ni", names, &most, &timeout_ms))
+        return NULL;
+    if (most < 1) {
+        PyErr_SetString(PyExc_ValueError, "most must be above 0");
+        return NULL;
+    }
+    if (whs_engine_forked(engine_of(self)))
+        return raise_status(state_of(self), WHS_FORKED, NULL, NULL);
+    Py_BEGIN_ALLOW_THREADS
+    requests = whs_host_take(object_of(self)->host, (size_t)most, timeout_ms);
+    Py_END_ALLOW_THREADS
+    PyObject *list = events_object(requests);
+    whs_host_request_destroy(requests);
+    return list;
+}
+
 /* --- What is no attempt. --- */
 
 /* An ask's request is ours until it has ended: who is interrupted gives it up first. */
@@ -360,7 +393,7 @@ static PyMethodDef methods[] = {
     {"put_subscription", KEYWORDS(engine_put_subscription),
      "put_subscription($self, seq, id, origin_seq, created_revision, subscription, "
      "keys, "
-     "failing_since_ms=None)\n--\n\n"},
+     "failing_since_ms=None, origin=None)\n--\n\n"},
     {"remove_subscription", KEYWORDS(engine_remove_subscription),
      "remove_subscription($self, seq, *, spill=False)\n--\n\n"
      "What is queued for it is cancelled, or spilled. False when it wasn't there."},
@@ -390,6 +423,16 @@ static PyMethodDef methods[] = {
     {"ask", KEYWORDS(Engine_ask),
      "ask($self, method, url, headers, body=b'')\n--\n\n"
      "One request that is no attempt. Waits with the GIL released."},
+    {"take_events", KEYWORDS(Engine_take_events),
+     "take_events($self, most, timeout_ms)\n--\n\n"
+     "What sockets are to be sent: (ticket, origin, event, body). Waits with the GIL "
+     "released."},
+    {"answer_event", engine_answer_event, METH_VARARGS,
+     "answer_event($self, ticket, outcome, /)\n--\n\nFalse: it has ended before."},
+    {"wake_events", engine_wake_events, METH_NOARGS,
+     "wake_events($self, /)\n--\n\nA take that waits returns."},
+    {"reopen", engine_reopen, METH_O,
+     "reopen($self, origin, /)\n--\n\nSomebody is there now: it is tried at once."},
     {"stats", Engine_stats, METH_NOARGS, "stats($self, /)\n--\n\n"},
     {"matcher_bytes", Engine_matcher_bytes, METH_NOARGS,
      "matcher_bytes($self, /)\n--\n\n"},

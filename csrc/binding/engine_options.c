@@ -30,7 +30,7 @@ refuse(struct reading *r, const char *name, const char *why)
 struct number {
     const char *name;
     size_t offset;
-    enum { IN_ENGINE, IN_CURL } part;
+    enum { IN_ENGINE, IN_CURL, IN_HOST } part;
     enum { INT64, UNSIGNED, INT } type;
     long long least;
 };
@@ -62,12 +62,15 @@ static const struct number numbers[] = {
     RETRY("retry_max_retries", max_retries, INT, 0),
     RETRY("retry_after_max_ms", retry_after_max_ms, INT64, 0),
     RETRY("disable_after_ms", disable_after_ms, INT64, 0),
+    RETRY("socket_absent_ms", absent_ms, INT64, 1),
     CURL(connect_timeout_ms, INT64, 1),
     CURL(total_timeout_ms, INT64, 1),
     CURL(body_timeout_ms, INT64, 1),
     CURL(connections_max, UNSIGNED, 1),
     CURL(connections_idle_max, UNSIGNED, 1),
     CURL(resolves_max, UNSIGNED, 1),
+    {"socket_ack_ms", offsetof(struct whs_host_config, answer_timeout_ms), IN_HOST,
+     INT64, 1},
 };
 
 /* A whole number from `least` to `most`. */
@@ -87,7 +90,9 @@ whole_number(PyObject *value, long long least, long long most, long long *out)
 static void
 write_number(struct engine_options *out, const struct number *number, long long value)
 {
-    char *base = number->part == IN_ENGINE ? (char *)&out->engine : (char *)&out->curl;
+    char *base = number->part == IN_ENGINE ? (char *)&out->engine
+                 : number->part == IN_CURL ? (char *)&out->curl
+                                           : (char *)&out->host;
     void *place = base + number->offset;
     if (number->type == INT64)
         *(int64_t *)place = value;
@@ -283,6 +288,12 @@ read_spill(struct reading *r, PyObject *value)
 }
 
 static const char *
+read_sockets(struct reading *r, PyObject *value)
+{
+    return read_flag(value, &r->out->host.serves);
+}
+
+static const char *
 read_dev(struct reading *r, PyObject *value)
 {
     return read_flag(value, &r->out->curl.guard.dev);
@@ -352,6 +363,7 @@ static const struct {
     {"dev", read_dev},
     {"proxy", read_proxy},
     {"spill", read_spill},
+    {"sockets", read_sockets},
     {"ca_file", read_ca_file},
     {"ca_dir", read_ca_dir},
     {"ca_pem", read_ca_pem},
@@ -394,6 +406,7 @@ engine_options_read(struct state *state, PyObject *mapping, struct engine_option
     memset(out, 0, sizeof(*out));
     whs_engine_config_default(&out->engine);
     out->curl = whs_curl_config_default;
+    out->host = whs_host_config_default;
     PyObject *options = PyDict_New();
     bool fine =
         options && PyDict_Update(options, mapping) == 0 && read_options(&r, options);

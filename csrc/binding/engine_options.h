@@ -9,10 +9,12 @@
 #include "engine_config.h"
 #include "state.h"
 #include "transport_curl.h"
+#include "transport_host.h"
 
 struct engine_options {
     struct whs_engine_config engine;
     struct whs_curl_config curl;
+    struct whs_host_config host;
     PyObject *ca_file, *ca_dir; /* bytes of the path; new references, or NULL */
     PyObject *ca_pem;           /* bytes; a new reference, or NULL */
 };

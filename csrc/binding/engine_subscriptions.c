@@ -14,26 +14,34 @@ engine_of(PyObject *self)
 static struct whs_subscriber *
 subscriber_from(struct state *state, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "seq",          "id",   "origin_seq",       "created_revision",
-        "subscription", "keys", "failing_since_ms", NULL};
+    static char *names[] = {"seq",
+                            "id",
+                            "origin_seq",
+                            "created_revision",
+                            "subscription",
+                            "keys",
+                            "failing_since_ms",
+                            "origin",
+                            NULL};
     long long seq, origin_seq, created_revision, failing_since = 0;
-    PyObject *id, *subscription, *keys, *failing = Py_None;
+    PyObject *id, *subscription, *keys, *failing = Py_None, *origin_text = Py_None;
+    struct whs_slice origin;
     uint8_t uuid[WHS_UUID_BYTES];
     struct whs_keys given;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LOLLOO|O", names, &seq, &id,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "LOLLOO|OO", names, &seq, &id,
                                      &origin_seq, &created_revision, &subscription,
-                                     &keys, &failing) ||
+                                     &keys, &failing, &origin_text) ||
         !uuid_from(id, "id", uuid) ||
         !check_type(subscription, state->subscription_type, "Subscription") ||
-        !keys_from(keys, &given))
+        !keys_from(keys, &given) ||
+        !optional_text_slice(state, origin_text, "origin", &origin))
         return NULL;
     if (failing != Py_None)
         failing_since = PyLong_AsLongLong(failing);
     if (PyErr_Occurred())
         return NULL;
     struct whs_subscriber *sub = whs_subscriber_create(
-        seq, uuid, origin_seq, created_revision, failing_since,
+        seq, uuid, origin, origin_seq, created_revision, failing_since,
         ((struct subscription_object *)subscription)->subscription, &given);
     if (!sub)
         PyErr_NoMemory();

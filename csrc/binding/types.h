@@ -12,6 +12,7 @@
 #include "report.h"
 #include "state.h"
 #include "subscription.h"
+#include "transport_host.h"
 
 struct catalog_object {
     PyObject_HEAD struct whs_catalog *catalog; /* referenced */
@@ -26,6 +27,7 @@ struct subscription_object {
 
 struct engine_object {
     PyObject_HEAD struct whs_engine *engine; /* owned */
+    struct whs_host *host;                   /* the engine's */
     /* In the list of engines that are closed when the interpreter ends. */
     struct engine_object *next, *previous;
 };

@@ -155,8 +155,12 @@ static void
 write_request(const struct whs_work *work, struct whs_attempt *attempt)
 {
     struct whs_request *request = &attempt->exchange.request;
+    const struct whs_subscription *subscription = attempt->sub->subscription;
     request->method = WHS_METHOD_POST;
-    request->url = attempt->sub->subscription->url;
+    request->url = subscription->url;
+    request->socket_event = subscription->channel == WHS_CHANNEL_SOCKET
+                                ? subscription->socket_event
+                                : (struct whs_slice){0};
     request->origin = attempt->origin->name;
     request->body = whs_buf_slice(&attempt->body);
     request->fresh_connection = is_last(work, attempt);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One POST: what it carries, its bytes, and what is needed to report it. Everything
- * that could fail for memory is taken before it starts, so that its end can always be
- * told.
+ * One POST, or what a socket is sent: what it carries, its bytes, and what is needed to
+ * report it. Everything that could fail for memory is taken before it starts, so that
+ * its end can always be told.
  */
 #ifndef WHS_ATTEMPT_H
 #define WHS_ATTEMPT_H

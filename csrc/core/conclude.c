@@ -10,12 +10,15 @@
 
 /* --- What the attempt says about origin and subscription. --- */
 
-/* A failure of our own says nothing about the host. */
+/* A failure of our own says nothing about the host. One that is not there is left alone
+ * at once: it says itself when it comes. */
 static void
 tell_breaker(struct whs_work *work, struct whs_attempt *attempt)
 {
     const struct whs_engine_limits *limits = &work->config->limits;
     enum whs_outcome outcome = attempt->exchange.answer.outcome;
+    bool absent = outcome == WHS_OUTCOME_NOT_CONNECTED;
+    int64_t open_ms = absent ? work->config->retry.absent_ms : limits->breaker_open_ms;
     if (outcome == WHS_OUTCOME_LOCAL_ERROR) {
         if (attempt->probe)
             whs_origin_forgo(&work->lanes.origins, attempt->origin);
@@ -24,9 +27,9 @@ tell_breaker(struct whs_work *work, struct whs_attempt *attempt)
     attempt->report->origin_news =
         whs_origin_record(&work->lanes.origins, attempt->origin,
                           whs_outcome_is_connection_failure(outcome),
-                          (int)limits->breaker_failures, limits->breaker_open_ms);
+                          absent ? 1 : (int)limits->breaker_failures, open_ms);
     if (attempt->report->origin_news == WHS_BREAKER_OPENED) {
-        attempt->report->origin_blocked_ms = limits->breaker_open_ms;
+        attempt->report->origin_blocked_ms = open_ms;
         work->next_sweep_ms = work->mono_ms;
     }
 }
@@ -39,6 +42,13 @@ measure_failing(const struct whs_work *work, const struct whs_lane *lane)
     return work->wall_ms - lane->failing_since_ms;
 }
 
+/* The end says something about the subscription. */
+static bool
+was_tried(enum whs_outcome outcome)
+{
+    return outcome != WHS_OUTCOME_LOCAL_ERROR && outcome != WHS_OUTCOME_NOT_CONNECTED;
+}
+
 static void
 note_failing(struct whs_work *work, struct whs_attempt *attempt)
 {
@@ -47,7 +57,7 @@ note_failing(struct whs_work *work, struct whs_attempt *attempt)
     if (outcome == WHS_OUTCOME_SUCCESS) {
         attempt->report->subscription_recovered = lane->failing_since_ms != 0;
         lane->failing_since_ms = 0;
-    } else if (outcome != WHS_OUTCOME_LOCAL_ERROR && lane->failing_since_ms == 0) {
+    } else if (was_tried(outcome) && lane->failing_since_ms == 0) {
         attempt->report->subscription_failing = true;
         lane->failing_since_ms = work->wall_ms;
     }
@@ -135,19 +145,23 @@ settle_row(struct whs_work *work, struct whs_attempt *attempt, struct whs_delive
            struct whs_decision decision, struct whs_reported *row)
 {
     struct whs_counters *counters = &work->counters;
-    dlv->attempts++;
+    bool tried = decision.verdict != WHS_VERDICT_WAIT;
+    dlv->attempts += tried;
     switch (decision.verdict) {
     case WHS_VERDICT_DELIVERED:
         row->state = WHS_DELIVERY_DELIVERED;
         whs_counter_add(&counters->delivered, 1);
         break;
     case WHS_VERDICT_RETRY:
+    case WHS_VERDICT_WAIT:
         row->delay_ms = decision.delay_ms;
         row->state = WHS_DELIVERY_WAITING;
         if (attempt->lane->cancelled)
             row->state = WHS_DELIVERY_CANCELLED;
-        whs_counter_add(
-            attempt->lane->cancelled ? &counters->cancelled : &counters->retried, 1);
+        whs_counter_add(attempt->lane->cancelled ? &counters->cancelled
+                        : tried                  ? &counters->retried
+                                                 : &counters->spilled,
+                        1);
         break;
     case WHS_VERDICT_DEAD:
     case WHS_VERDICT_DISABLE:
@@ -175,8 +189,11 @@ tell(struct whs_work *work, struct whs_attempt *attempt)
     const struct whs_answer *answer = &attempt->exchange.answer;
     report->outcome = answer->outcome;
     report->http_status = answer->http_status;
-    report->started_at_ms = attempt->started_at_ms;
-    report->duration_ms = answer->duration_ms;
+    if (answer->outcome != WHS_OUTCOME_NOT_CONNECTED) {
+        report->started_at_ms = attempt->started_at_ms;
+        report->duration_ms = answer->duration_ms;
+        whs_counter_add(&work->counters.attempts, 1);
+    }
     if (attempt->batch)
         memcpy(report->batch, attempt->id, sizeof(report->batch));
     memcpy(report->address, answer->address, sizeof(report->address));
@@ -184,7 +201,6 @@ tell(struct whs_work *work, struct whs_attempt *attempt)
     if (answer->outcome != WHS_OUTCOME_SUCCESS)
         copy_snippet(report, &answer->body);
     report->holds_slot = true;
-    whs_counter_add(&work->counters.attempts, 1);
     whs_work_tell(work, report);
 }
 

@@ -389,6 +389,21 @@ whs_engine_push_due(struct whs_engine *engine, struct whs_event *event,
     return status;
 }
 
+enum whs_status
+whs_engine_reopen(struct whs_engine *engine, struct whs_slice origin)
+{
+    if (whs_engine_forked(engine))
+        return WHS_FORKED;
+    struct whs_item *item = whs_reopening_create(origin);
+    if (!item)
+        return WHS_NO_MEMORY;
+    enum whs_status status = whs_queue_push(&engine->loop.work.queue, item);
+    if (status != WHS_OK)
+        whs_item_destroy(item);
+    whs_loop_nudge(&engine->loop);
+    return status;
+}
+
 static bool
 is_running(struct whs_engine *engine)
 {

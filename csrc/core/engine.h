@@ -87,6 +87,11 @@ WHS_CHECK enum whs_status whs_engine_push_due(struct whs_engine *engine,
                                               int64_t subscription_seq, int attempts,
                                               struct whs_error *err);
 
+/* Somebody is at this origin now: what is known of it is forgotten, and what waits for
+ * it here may start. */
+WHS_CHECK enum whs_status whs_engine_reopen(struct whs_engine *engine,
+                                            struct whs_slice origin);
+
 /* No attempt starts after this many ms from now (engine's monotonic clock); the
  * heartbeat moves it on. Never called: no lease. */
 void whs_engine_extend_lease(struct whs_engine *engine, int64_t for_ms);

@@ -37,11 +37,12 @@ struct whs_delivery {
     uint8_t outcome; /* enum whs_outcome with which it leaves */
 };
 
-/* What stands in the queue: a fan-out, of which this is a part, or the removal of a
- * subscription. */
+/* What stands in the queue: a fan-out, of which this is a part, the removal of a
+ * subscription, or the reopening of an origin. */
 struct whs_item {
     struct whs_item *next;
-    struct whs_fanout *fanout; /* NULL: a removal, and the next two count */
+    struct whs_fanout *fanout; /* NULL: one of the others */
+    struct whs_slice reopens;  /* the origin; absent: a removal, and these count */
     int64_t seq;
     bool cancel; /* what is queued for it is cancelled; else spilled */
 };

@@ -50,7 +50,7 @@ whs_lane_create(struct whs_lanes *lanes, struct whs_subscriber *sub,
     struct whs_lane *lane = whs_calloc(1, sizeof(*lane));
     if (!lane)
         return NULL;
-    lane->origin = whs_origin_open(&lanes->origins, sub->subscription->origin);
+    lane->origin = whs_origin_open(&lanes->origins, sub->origin);
     if (!lane->origin) {
         whs_free(lane);
         return NULL;
@@ -145,8 +145,7 @@ whs_lane_adopt(struct whs_lanes *lanes, struct whs_lane *lane,
     if (sub == lane->sub)
         return true;
     struct whs_origin *left = lane->origin;
-    struct whs_origin *origin =
-        whs_origin_open(&lanes->origins, sub->subscription->origin);
+    struct whs_origin *origin = whs_origin_open(&lanes->origins, sub->origin);
     if (!origin)
         return false;
     adopt_failing_since(lane, sub);

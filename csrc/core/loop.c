@@ -147,7 +147,10 @@ take_in(struct whs_loop *loop)
             if (!link_fanout(work, item->fanout, &budget))
                 return;
         } else {
-            remove_subscription(work, item);
+            if (item->reopens.ptr)
+                whs_origin_reopen(&work->lanes.origins, item->reopens);
+            else
+                remove_subscription(work, item);
             whs_item_destroy(item);
         }
         loop->taken = next;

@@ -56,17 +56,23 @@ create_origin(struct whs_origins *origins, struct whs_slice name, uint64_t hash)
     return origin;
 }
 
+static struct whs_origin *
+find_origin(const struct whs_origins *origins, struct whs_slice name, uint64_t hash)
+{
+    struct whs_entry *entry = whs_table_chain(&origins->table, hash);
+    for (; entry; entry = entry->next) {
+        struct whs_origin *each = WHS_HOLDER(entry, struct whs_origin, entry);
+        if (entry->hash == hash && whs_slice_equal(each->name, name))
+            return each;
+    }
+    return NULL;
+}
+
 struct whs_origin *
 whs_origin_open(struct whs_origins *origins, struct whs_slice name)
 {
     uint64_t hash = whs_hash_bytes(&origins->key, name);
-    struct whs_entry *entry = whs_table_chain(&origins->table, hash);
-    struct whs_origin *origin = NULL;
-    for (; entry && !origin; entry = entry->next) {
-        struct whs_origin *each = WHS_HOLDER(entry, struct whs_origin, entry);
-        if (entry->hash == hash && whs_slice_equal(each->name, name))
-            origin = each;
-    }
+    struct whs_origin *origin = find_origin(origins, name, hash);
     if (!origin)
         origin = create_origin(origins, name, hash);
     if (!origin)
@@ -133,6 +139,19 @@ whs_origin_record(struct whs_origins *origins, struct whs_origin *origin,
         origins->blocked--;
     whs_origin_place(origins, origin);
     return news;
+}
+
+void
+whs_origin_reopen(struct whs_origins *origins, struct whs_slice name)
+{
+    struct whs_origin *origin =
+        find_origin(origins, name, whs_hash_bytes(&origins->key, name));
+    if (!origin)
+        return;
+    if (whs_breaker_blocked_until(&origin->breaker) != 0)
+        origins->blocked--;
+    origin->breaker = (struct whs_breaker){0};
+    whs_origin_place(origins, origin);
 }
 
 void

@@ -66,6 +66,9 @@ void whs_origin_close(struct whs_origins *origins, struct whs_origin *origin);
 void whs_origin_place(struct whs_origins *origins, struct whs_origin *origin);
 /* Its lane whose turn it is; it must be ready. */
 struct whs_link *whs_origin_front(const struct whs_origin *origin);
+/* Whoever is there says that it can be reached: what is known of it is forgotten, and
+ * it is placed. Nothing where it is not known. */
+void whs_origin_reopen(struct whs_origins *origins, struct whs_slice name);
 /* The probe did not happen: the next one that starts is. Places it. */
 void whs_origin_forgo(struct whs_origins *origins, struct whs_origin *origin);
 /* Notes how an attempt ended; places it. */

@@ -24,6 +24,7 @@ whs_outcome_is_connection_failure(enum whs_outcome outcome)
     case WHS_OUTCOME_TLS_CERTIFICATE:
     case WHS_OUTCOME_TLS_HANDSHAKE:
     case WHS_OUTCOME_BLOCKED_ADDRESS:
+    case WHS_OUTCOME_NOT_CONNECTED:
         return true;
     default:
         return false;

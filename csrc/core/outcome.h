@@ -28,7 +28,8 @@
     X(CANCELLED, 17, "cancelled")           /* unsubscribed */                         \
     X(BACKLOG_FULL, 18, "backlog_full")                                                \
     X(SPILLED, 19, "spilled")   /* not started: written as a waiting row */            \
-    X(DISABLED, 20, "disabled") /* the subscription was disabled meanwhile */
+    X(DISABLED, 20, "disabled") /* the subscription was disabled meanwhile */          \
+    X(NOT_CONNECTED, 21, "not_connected") /* a socket with nobody at it: not tried */
 
 enum whs_outcome {
 #define X(name, code, word) WHS_OUTCOME_##name = code,

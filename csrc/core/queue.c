@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "queue.h"
 
+#include <string.h>
+
 #include "alloc.h"
 
 struct whs_item *
@@ -9,6 +11,19 @@ whs_removal_create(int64_t seq, bool cancel)
     struct whs_item *item = whs_calloc(1, sizeof(*item));
     if (item)
         *item = (struct whs_item){.seq = seq, .cancel = cancel};
+    return item;
+}
+
+struct whs_item *
+whs_reopening_create(struct whs_slice origin)
+{
+    struct whs_item *item = whs_calloc(1, sizeof(*item) + origin.len);
+    if (!item)
+        return NULL;
+    char *name = (char *)(item + 1);
+    if (origin.len)
+        memcpy(name, origin.ptr, origin.len);
+    item->reopens = (struct whs_slice){name, origin.len};
     return item;
 }
 
@@ -53,7 +68,7 @@ whs_queue_is_full(struct whs_queue *queue)
            atomic_load(&queue->bytes) >= queue->bytes_max;
 }
 
-/* A removal weighs nothing and is never refused for the limits. */
+/* What is no fan-out weighs nothing and is never refused for the limits. */
 static enum whs_status
 admit_locked(struct whs_queue *queue, const struct whs_fanout *fanout)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * When do callers get refused? The way from any thread to the engine thread: fan-outs
- * and removals, in one order, taken all at once. Its limits count what was pushed and
- * not yet released, wherever in the engine it has got to: deliveries until they start,
- * bytes until the whole fan-out is reported.
+ * When do callers get refused? The way from any thread to the engine thread: fan-outs,
+ * removals and reopenings, in one order, taken all at once. Its limits count what was
+ * pushed and not yet released, wherever in the engine it has got to: deliveries until
+ * they start, bytes until the whole fan-out is reported.
  */
 #ifndef WHS_QUEUE_H
 #define WHS_QUEUE_H
@@ -19,6 +19,7 @@
 
 /* NULL: no memory. */
 struct whs_item *whs_removal_create(int64_t seq, bool cancel);
+struct whs_item *whs_reopening_create(struct whs_slice origin);
 /* With its fan-out. NULL is fine. */
 void whs_item_destroy(struct whs_item *item);
 

@@ -16,6 +16,7 @@ const struct whs_retry_policy whs_retry_policy_default = {
     .jitter = 0.2,
     .max_retries = 9,
     .retry_after_max_ms = 6 * HOUR,
+    .absent_ms = 10 * MINUTE,
     .disable_after_ms = 5 * 24 * HOUR,
     .disable_on_gone = true,
 };
@@ -75,6 +76,8 @@ choose_verdict(const struct whs_retry_policy *policy,
 {
     if (facts->outcome == WHS_OUTCOME_SUCCESS)
         return WHS_VERDICT_DELIVERED;
+    if (facts->outcome == WHS_OUTCOME_NOT_CONNECTED)
+        return WHS_VERDICT_WAIT;
     if (facts->outcome == WHS_OUTCOME_GONE && policy->disable_on_gone)
         return WHS_VERDICT_DISABLE;
     /* A failure of our own says nothing about the endpoint. */
@@ -97,6 +100,8 @@ whs_retry_decide(const struct whs_retry_policy *policy,
     struct whs_decision decision = {.verdict = choose_verdict(policy, facts)};
     if (decision.verdict == WHS_VERDICT_RETRY)
         decision.delay_ms = compute_delay(policy, facts);
+    else if (decision.verdict == WHS_VERDICT_WAIT)
+        decision.delay_ms = spread(policy->absent_ms, policy->jitter, facts->random);
     return decision;
 }
 

@@ -20,12 +20,13 @@ struct whs_retry_policy {
     double jitter;              /* 0.2: each step ± 20 % */
     int max_retries;            /* where a subscription names none */
     int64_t retry_after_max_ms; /* an endpoint cannot ask for longer */
-    int64_t disable_after_ms;   /* of only failures; 0: never */
+    int64_t absent_ms; /* nobody listens: looked for again so late, unless one comes */
+    int64_t disable_after_ms; /* of only failures; 0: never */
     bool disable_on_gone;
 };
 
 /* 5 s, 5 m, 30 m, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h (Standard Webhooks' schedule),
- * ± 20 %, 9 retries, Retry-After to 6 h, 5 days, 410 disables. */
+ * ± 20 %, 9 retries, Retry-After to 6 h, who is absent 10 m, 5 days, 410 disables. */
 extern const struct whs_retry_policy whs_retry_policy_default;
 
 struct whs_retry_facts {
@@ -45,11 +46,13 @@ enum whs_verdict {
     WHS_VERDICT_DEAD = 3,
     /* This delivery is dead and the subscription is disabled. */
     WHS_VERDICT_DISABLE = 4,
+    /* Nothing was tried: it waits, and no attempt was made. */
+    WHS_VERDICT_WAIT = 5,
 };
 
 struct whs_decision {
     enum whs_verdict verdict;
-    int64_t delay_ms; /* of a retry */
+    int64_t delay_ms; /* of a retry, or a wait */
 };
 
 struct whs_decision whs_retry_decide(const struct whs_retry_policy *policy,

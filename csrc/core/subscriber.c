@@ -29,8 +29,22 @@ copy_keys(struct whs_keys *to, const struct whs_keys *from)
     return true;
 }
 
+static bool
+copy_origin(struct whs_subscriber *sub, struct whs_slice origin)
+{
+    if (origin.ptr == NULL)
+        return true;
+    sub->own_origin = whs_alloc(origin.len + 1);
+    if (sub->own_origin == NULL)
+        return false;
+    memcpy(sub->own_origin, origin.ptr, origin.len);
+    sub->origin = (struct whs_slice){sub->own_origin, origin.len};
+    return true;
+}
+
 struct whs_subscriber *
-whs_subscriber_create(int64_t seq, const uint8_t id[WHS_UUID_BYTES], int64_t origin_seq,
+whs_subscriber_create(int64_t seq, const uint8_t id[WHS_UUID_BYTES],
+                      struct whs_slice origin, int64_t origin_seq,
                       int64_t created_revision, int64_t failing_since_ms,
                       struct whs_subscription *subscription,
                       const struct whs_keys *keys)
@@ -39,7 +53,9 @@ whs_subscriber_create(int64_t seq, const uint8_t id[WHS_UUID_BYTES], int64_t ori
 
     if (sub == NULL)
         return NULL;
-    if (!copy_keys(&sub->keys, keys)) {
+    sub->origin = subscription->origin;
+    if (!copy_origin(sub, origin) || !copy_keys(&sub->keys, keys)) {
+        whs_free(sub->own_origin);
         whs_free(sub);
         return NULL;
     }
@@ -71,5 +87,6 @@ whs_subscriber_unref(struct whs_subscriber *sub)
         return;
     whs_subscription_unref(sub->subscription);
     free_keys(&sub->keys);
+    whs_free(sub->own_origin);
     whs_free(sub);
 }

@@ -24,15 +24,17 @@ struct whs_subscriber {
     int64_t origin_seq;               /* the store's key of its origin; 0: none */
     int64_t failing_since_ms;         /* wall clock; 0 when the last attempt was good */
     struct whs_subscription *subscription; /* referenced */
-    struct whs_keys keys;                  /* owned copy, newest first; wiped */
+    struct whs_slice origin;               /* where its deliveries go */
+    char *own_origin;     /* the bytes of that, unless they are the URL's; owned */
+    struct whs_keys keys; /* owned copy, newest first; wiped */
 };
 
-/* Refers to `subscription`, copies `keys`. NULL: no memory. */
-struct whs_subscriber *
-whs_subscriber_create(int64_t seq, const uint8_t id[WHS_UUID_BYTES], int64_t origin_seq,
-                      int64_t created_revision, int64_t failing_since_ms,
-                      struct whs_subscription *subscription,
-                      const struct whs_keys *keys);
+/* Refers to `subscription`, copies `keys` and `origin`, whose absence means the URL's.
+ * NULL: no memory. */
+struct whs_subscriber *whs_subscriber_create(
+    int64_t seq, const uint8_t id[WHS_UUID_BYTES], struct whs_slice origin,
+    int64_t origin_seq, int64_t created_revision, int64_t failing_since_ms,
+    struct whs_subscription *subscription, const struct whs_keys *keys);
 struct whs_subscriber *whs_subscriber_ref(struct whs_subscriber *sub);
 void whs_subscriber_unref(struct whs_subscriber *sub);
 

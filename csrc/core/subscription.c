@@ -87,7 +87,8 @@ take_url(struct builder *b)
         text, &b->rules->url, WHS_SLICE("notificationUrl"), b->errors, &b->url);
     b->no_memory |= status == WHS_NO_MEMORY;
     b->made.url = b->url.text;
-    b->made.origin = b->url.origin;
+    if (b->made.channel == WHS_CHANNEL_HTTP)
+        b->made.origin = b->url.origin;
 }
 
 /* Names that socket.io's client and server keep for themselves. */
@@ -238,6 +239,8 @@ take_delivery(struct builder *b)
     b->made.rate_micros = b->options.rate_micros;
     b->made.headers = b->options.headers;
     b->made.header_count = b->options.header_count;
+    if (b->made.channel == WHS_CHANNEL_SOCKET && b->made.header_count > 0)
+        refuse(b, "delivery.headers", "unsupported", "a socket's events have none");
 }
 
 /* --- Placing everything in one block. -----------------------------------------------

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a request leaves: an interface of five verbs with one real implementation
- * (transport_curl.c) and a fake one in the tests. All verbs but `wake` are called on
- * the engine thread only.
+ * How a request leaves: an interface of five verbs. transport_curl.c sends it by HTTPS,
+ * transport_host.c gives to the host what is for a socket, and the tests have a fake
+ * one. All verbs but `wake` are called on the engine thread only.
  */
 #ifndef WHS_TRANSPORT_H
 #define WHS_TRANSPORT_H
@@ -32,7 +32,8 @@ enum whs_method { WHS_METHOD_POST = 1, WHS_METHOD_OPTIONS = 2 };
 /* Borrowed from the attempt, or from who asks, until it is done. */
 struct whs_request {
     enum whs_method method;
-    struct whs_slice url; /* zero-terminated */
+    struct whs_slice url;          /* zero-terminated */
+    struct whs_slice socket_event; /* not absent: for the host, who needs no URL */
     struct whs_slice origin;
     struct whs_header headers[WHS_REQUEST_HEADERS_MAX];
     size_t header_count;

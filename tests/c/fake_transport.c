@@ -42,9 +42,11 @@ join_headers(const struct whs_request *request)
 static void
 copy_request(struct fake_request *to, const struct whs_request *from)
 {
-    assert(from->url.ptr[from->url.len] == '\0');
+    assert(from->socket_event.ptr || from->url.ptr[from->url.len] == '\0');
     to->method = from->method;
-    to->url = strndup(from->url.ptr, from->url.len);
+    to->url = from->url.ptr ? strndup(from->url.ptr, from->url.len) : NULL;
+    if (from->socket_event.ptr)
+        to->socket_event = strndup(from->socket_event.ptr, from->socket_event.len);
     to->origin = strndup(from->origin.ptr, from->origin.len);
     to->headers = join_headers(from);
     to->body = strndup(from->body.ptr, from->body.len);
@@ -186,6 +188,7 @@ destroy(struct whs_transport *transport)
     assert(fake->in_flight == 0);
     for (size_t i = 0; i < fake->request_count; i++) {
         free(fake->requests[i].url);
+        free(fake->requests[i].socket_event);
         free(fake->requests[i].origin);
         free(fake->requests[i].headers);
         free(fake->requests[i].body);

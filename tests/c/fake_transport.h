@@ -38,7 +38,8 @@ struct fake_answer {
 /* One that was started: copies, except `exchange`. */
 struct fake_request {
     enum whs_method method;
-    char *url;
+    char *url;          /* NULL: it has none */
+    char *socket_event; /* likewise */
     char *origin;
     char *headers; /* "Name: value\n"… */
     char *body;

@@ -202,6 +202,25 @@ without_memory_none_is_opened(void **state)
     }
 }
 
+static void
+one_that_says_it_is_there_is_tried_at_once(void **state)
+{
+    (void)state;
+    struct whs_origin *origin = open_with_work("socket:ann");
+    whs_origin_record(&origins, origin, true, 1, OPEN_MS);
+    assert_false(is_ready(origin));
+    assert_int_equal(origins.blocked, 1);
+    whs_origin_reopen(&origins, WHS_SLICE("socket:ann"));
+    assert_true(is_ready(origin));
+    assert_int_equal(origins.blocked, 0);
+    assert_int_equal(whs_breaker_blocked_until(&origin->breaker), 0);
+    whs_origin_reopen(&origins, WHS_SLICE("socket:ann"));
+    whs_origin_reopen(&origins, WHS_SLICE("socket:nobody"));
+    assert_int_equal(origins.blocked, 0);
+    assert_true(is_ready(origin));
+    close_with_work(origin);
+}
+
 int
 main(void)
 {
@@ -217,6 +236,8 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             the_memory_of_idle_ones_is_bounded_and_the_oldest_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_says_it_is_there_is_tried_at_once,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(without_memory_none_is_opened, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,7 @@ static const struct {
     {WHS_OUTCOME_PROTOCOL_ERROR, 0, "the answer is not HTTP/1.1"},
     {WHS_OUTCOME_RESEND_REFUSED, 0, "a kept connection died under the request"},
     {WHS_OUTCOME_LOCAL_ERROR, 0, "our own failure: no memory, no socket"},
+    {WHS_OUTCOME_NOT_CONNECTED, 0, "a socket's listener is not connected"},
 };
 
 static struct whs_retry_policy
@@ -86,6 +87,8 @@ expect(const struct whs_retry_facts *facts)
     int retries = facts->max_retries < 0 ? 9 : facts->max_retries;
     if (facts->outcome == WHS_OUTCOME_SUCCESS)
         return (struct whs_decision){WHS_VERDICT_DELIVERED, 0};
+    if (facts->outcome == WHS_OUTCOME_NOT_CONNECTED)
+        return (struct whs_decision){WHS_VERDICT_WAIT, 10 * MINUTE};
     if (facts->outcome == WHS_OUTCOME_GONE)
         return (struct whs_decision){WHS_VERDICT_DISABLE, 0};
     if (facts->failing_for_ms >= 5 * DAY && facts->outcome != WHS_OUTCOME_LOCAL_ERROR)
@@ -347,6 +350,9 @@ append_decision(struct whs_buf *buf, struct whs_decision decision)
         break;
     case WHS_VERDICT_RETRY:
         append_duration(buf, decision.delay_ms);
+        break;
+    case WHS_VERDICT_WAIT:
+        APPEND(buf, "waits");
         break;
     }
 }

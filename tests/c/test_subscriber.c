@@ -26,8 +26,8 @@ it_copies_its_keys_and_refers_to_its_subscription(void **state)
 {
     struct whs_subscription subscription = {.refs = 1};
     struct whs_keys keys = make_keys();
-    struct whs_subscriber *sub =
-        whs_subscriber_create(7, id, 3, 40, 50, &subscription, &keys);
+    struct whs_subscriber *sub = whs_subscriber_create(7, id, (struct whs_slice){0}, 3,
+                                                       40, 50, &subscription, &keys);
 
     (void)state;
     assert_non_null(sub);
@@ -52,8 +52,8 @@ static void
 it_lives_until_the_last_reference_goes(void **state)
 {
     struct whs_subscription subscription = {.refs = 1};
-    struct whs_subscriber *sub =
-        whs_subscriber_create(1, id, 0, 0, 0, &subscription, &(struct whs_keys){0});
+    struct whs_subscriber *sub = whs_subscriber_create(
+        1, id, (struct whs_slice){0}, 0, 0, 0, &subscription, &(struct whs_keys){0});
 
     (void)state;
     assert_ptr_equal(whs_subscriber_ref(sub), sub);
@@ -65,14 +65,33 @@ it_lives_until_the_last_reference_goes(void **state)
 }
 
 static void
+its_origin_is_the_urls_or_a_copy_of_what_is_given(void **state)
+{
+    (void)state;
+    struct whs_subscription subscription = {.refs = 1,
+                                            .origin = WHS_SLICE("https://h.test:443")};
+    struct whs_keys none = {0};
+    char given[] = "socket:ann";
+    struct whs_subscriber *http = whs_subscriber_create(1, id, (struct whs_slice){0}, 0,
+                                                        0, 0, &subscription, &none);
+    struct whs_subscriber *socket = whs_subscriber_create(2, id, whs_slice_of(given), 0,
+                                                          0, 0, &subscription, &none);
+    memset(given, '?', strlen(given));
+    assert_true(whs_slice_equal(http->origin, WHS_SLICE("https://h.test:443")));
+    assert_true(whs_slice_equal(socket->origin, WHS_SLICE("socket:ann")));
+    whs_subscriber_unref(http);
+    whs_subscriber_unref(socket);
+}
+
+static void
 without_memory_there_is_none_and_nothing_is_kept(void **state)
 {
     (void)state;
     for (unsigned n = 1; failing_alloc_begin(n); n++) {
         struct whs_subscription subscription = {.refs = 1};
         struct whs_keys keys = make_keys();
-        struct whs_subscriber *sub =
-            whs_subscriber_create(1, id, 0, 0, 0, &subscription, &keys);
+        struct whs_subscriber *sub = whs_subscriber_create(
+            1, id, WHS_SLICE("socket:ann"), 0, 0, 0, &subscription, &keys);
         assert_true((sub == NULL) == failing_alloc_happened());
         whs_subscriber_unref(sub);
         assert_int_equal(atomic_load(&subscription.refs), 1);
@@ -86,6 +105,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_copies_its_keys_and_refers_to_its_subscription),
         cmocka_unit_test(it_lives_until_the_last_reference_goes),
+        cmocka_unit_test(its_origin_is_the_urls_or_a_copy_of_what_is_given),
         cmocka_unit_test(without_memory_there_is_none_and_nothing_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

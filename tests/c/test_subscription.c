@@ -130,6 +130,19 @@ what_is_empty_or_absent_is_not_set(void **state)
 }
 
 static void
+where_a_socket_names_a_url_its_events_do_not_go_there(void **state)
+{
+    (void)state;
+    struct whs_subscription_draft draft = documents_draft();
+    draft.connection_type = WHS_SLICE("SOCKET");
+    draft.notification_messages = WHS_SLICE("changed");
+    struct whs_subscription *made = build(&draft);
+    assert_non_null(made->url.ptr);
+    assert_null(made->origin.ptr);
+    whs_subscription_unref(made);
+}
+
+static void
 all_mistakes_come_at_once(void **state)
 {
     (void)state;
@@ -307,6 +320,9 @@ a_socket_needs_the_name_of_an_event_and_http_a_url(void **state)
     rules.sockets = false;
     expect(&draft, "connectionType unsupported");
     rules.sockets = true;
+    draft.delivery = WHS_SLICE("{\"headers\":{\"X-One\":\"1\"}}");
+    expect(&draft, "delivery.headers unsupported");
+    draft.delivery = (struct whs_slice){0};
     /* Of a kind that is none nobody knows what it would require. */
     draft.connection_type = WHS_SLICE("socket");
     expect(&draft, "connectionType enum");
@@ -416,6 +432,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_draft_becomes_a_value_that_owns_its_texts),
         cmocka_unit_test(what_is_empty_or_absent_is_not_set),
+        cmocka_unit_test(where_a_socket_names_a_url_its_events_do_not_go_there),
         cmocka_unit_test(all_mistakes_come_at_once),
         cmocka_unit_test(a_required_text_that_is_empty_is_missing),
         cmocka_unit_test(

@@ -60,6 +60,7 @@ subscriptions_are_equal_when_every_field_is(void **state)
         others[i] = draft;
     others[0].modification_type = WHS_SLICE("create");
     others[1].connection_type = WHS_SLICE("SOCKET");
+    others[1].delivery = (struct whs_slice){0}; /* a socket has no headers */
     others[2].notification_url = WHS_SLICE("https://example.com/hook?y");
     others[3].notification_messages = WHS_SLICE("drawer");
     others[4].resource = WHS_SLICE("tenant/T1/sidedrawer");
@@ -90,6 +91,11 @@ subscriptions_are_equal_when_every_field_is(void **state)
         whs_subscription_unref(b);
     }
     whs_subscription_unref(a);
+    a = build(&others[1]);
+    b = build(&others[11]); /* the same, but for the kind */
+    assert_false(whs_subscription_equal(a, b));
+    whs_subscription_unref(a);
+    whs_subscription_unref(b);
 }
 
 static void *

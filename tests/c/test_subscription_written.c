@@ -66,8 +66,8 @@ a_document_is_written_in_one_order_without_the_key(void **state)
          "\"resource\":\"tenant/t1/sidedrawer\","
          "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\"}",
          "{}"},
-        {TEXT("{\"delivery\":{\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"},"
-              "\"ratePerSecond\":0.0100,\"batch\":{\"maxNotifications\":7.0}},"
+        {TEXT("{\"delivery\":{\"ratePerSecond\":0.0100,"
+              "\"batch\":{\"maxNotifications\":7.0}},"
               "\"maxRetries\":0,"
               "\"integrityKey\":\"CANARY\",\"brandCode\":\"{\\u00e9\\\"{\","
               "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
@@ -79,10 +79,17 @@ a_document_is_written_in_one_order_without_the_key(void **state)
          "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
          "\"brandCode\":\"{\xc3\xa9\\\"{\",\"maxRetries\":0,"
          "\"delivery\":{\"batch\":{\"maxNotifications\":7,\"maxBytes\":1048576,"
-         "\"lingerMs\":1000},\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"},"
-         "\"ratePerSecond\":0.01}}",
+         "\"lingerMs\":1000},\"ratePerSecond\":0.01}}",
          "{\"batch\":{\"maxNotifications\":7,\"maxBytes\":1048576,\"lingerMs\":1000},"
-         "\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"},\"ratePerSecond\":0.01}"},
+         "\"ratePerSecond\":0.01}"},
+        {TEXT(DOCUMENTS_LEAST
+              ",\"delivery\":{\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"}}}"),
+         "{\"modificationType\":\"any\",\"connectionType\":\"HTTP\","
+         "\"notificationUrl\":\"https://example.com/hook\","
+         "\"resource\":\"tenant/t1/sidedrawer\","
+         "\"expirationDateTime\":\"2029-07-07T14:40:40-03:00\","
+         "\"delivery\":{\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"}}}",
+         "{\"headers\":{\"X-B\":\"a\\\"\\\\\",\"X-A\":\"\"}}"},
         {TEXT(DOCUMENTS_LEAST ",\"delivery\":{\"ratePerSecond\":12.345678}}"),
          "{\"modificationType\":\"any\",\"connectionType\":\"HTTP\","
          "\"notificationUrl\":\"https://example.com/hook\","

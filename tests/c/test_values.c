@@ -200,21 +200,22 @@ what_is_stored_keeps_its_code_and_its_word(void **state)
                                            "backlog_full",
                                            "spilled",
                                            "disabled",
+                                           "not_connected",
                                            "?"};
     for (int code = 0; code < (int)(sizeof outcomes / sizeof *outcomes); code++) {
         assert_string_equal(whs_outcome_name((enum whs_outcome)code), outcomes[code]);
     }
 }
 
-/* From dns_error to blocked_address the host is to blame, before and after it is not.
- */
+/* From dns_error to blocked_address the host is to blame, and where nobody listens. */
 static void
 only_failures_to_connect_speak_of_the_host(void **state)
 {
     (void)state;
-    for (int code = WHS_OUTCOME_SUCCESS; code <= WHS_OUTCOME_DISABLED; code++) {
+    for (int code = WHS_OUTCOME_SUCCESS; code <= WHS_OUTCOME_NOT_CONNECTED; code++) {
         bool host =
-            code >= WHS_OUTCOME_DNS_ERROR && code <= WHS_OUTCOME_BLOCKED_ADDRESS;
+            (code >= WHS_OUTCOME_DNS_ERROR && code <= WHS_OUTCOME_BLOCKED_ADDRESS) ||
+            code == WHS_OUTCOME_NOT_CONNECTED;
         assert_int_equal(whs_outcome_is_connection_failure((enum whs_outcome)code),
                          host);
     }

@@ -54,14 +54,17 @@ make_subscription(const struct world_sub *wanted)
     struct whs_subscription *made = &block->subscription;
     atomic_init(&made->refs, 1);
     made->action = WHS_ACTION_ANY;
-    made->channel = WHS_CHANNEL_HTTP;
+    made->channel = wanted->event ? WHS_CHANNEL_SOCKET : WHS_CHANNEL_HTTP;
     const char *tenant = wanted->tenant ? wanted->tenant : "t1";
     made->resource = join(block, "tenant/%s/sidedrawer", tenant);
     made->root = join(block, "tenant/%s", tenant);
     made->origin = wanted->origin
                        ? copy(block, wanted->origin)
                        : number(block, "https://host-%lld.test:443", wanted->seq);
-    made->url = join(block, "%s/hook", made->origin.ptr);
+    if (wanted->event)
+        made->socket_event = copy(block, wanted->event);
+    else
+        made->url = join(block, "%s/hook", made->origin.ptr);
     made->expires_at_ms = wanted->expires_at_ms ? wanted->expires_at_ms : INT64_MAX;
     made->expires_text = copy(block, "9999-01-01T00:00:00Z");
     made->max_retries = wanted->max_retries - 1;
@@ -82,8 +85,8 @@ world_subscriber(const struct world_sub *wanted)
     if (wanted->key)
         keys.items[keys.len++] = whs_slice_of(wanted->key);
     struct whs_subscriber *sub = whs_subscriber_create(
-        wanted->seq, id, 1000 + wanted->seq, wanted->created_revision,
-        wanted->failing_since_ms, subscription, &keys);
+        wanted->seq, id, (struct whs_slice){0}, 1000 + wanted->seq,
+        wanted->created_revision, wanted->failing_since_ms, subscription, &keys);
     if (!sub)
         abort();
     whs_subscription_unref(subscription);

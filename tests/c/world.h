@@ -14,6 +14,7 @@ struct world_sub {
     int64_t seq;
     const char *tenant; /* "t1"; it hears that tenant's drawers */
     const char *origin; /* "https://host-SEQ.test:443"; the URL is below it */
+    const char *event;  /* of a socket, which has no URL; NULL: it is POSTed */
     const char *key;    /* NULL: not signed */
     int max_retries;    /* plus 1, so that 0 is the policy's */
     int64_t expires_at_ms;

@@ -94,8 +94,8 @@ try_put(struct whs_engine *engine, int64_t seq)
 {
     uint8_t id[WHS_UUID_BYTES] = {(uint8_t)(seq + 1)};
     struct whs_keys keys = {.items = {WHS_SLICE("secret")}, .len = 1};
-    struct whs_subscriber *sub =
-        whs_subscriber_create(seq, id, 1000 + seq, 0, 0, subscriptions[seq], &keys);
+    struct whs_subscriber *sub = whs_subscriber_create(
+        seq, id, (struct whs_slice){0}, 1000 + seq, 0, 0, subscriptions[seq], &keys);
     if (!sub)
         return WHS_NO_MEMORY;
     enum whs_status status = whs_engine_put_subscriber(engine, sub, NULL);

@@ -24,6 +24,7 @@ TITLES = {
     "store": "Store",
     "dispatcher": "Dispatcher",
     "subscriptions": "Subscriptions",
+    "sockets": "Sockets",
 }
 
 

@@ -148,6 +148,16 @@ class SubscriptionConfig:
     lifecycle_queue_max: int = 1_000  # of these waiting to be sent; past it the operator is told
 
 
+@dataclass(frozen=True, slots=True)
+class SocketConfig:
+    """Events for sockets, where the dispatcher has a transport for them."""
+
+    socket_ack_ms: int = 15_000  # without an acknowledgement an attempt has failed
+    socket_absent_ms: int = 10 * _MINUTE  # who is absent is looked for, had we not heard
+    socket_lease_ms: int = 30_000  # connections of a process that is silent for so long are gone
+    socket_connections_per_owner_max: int = 16  # an event goes to each of them
+
+
 _LIFECYCLE = ("expiring", "removed", "missed", "disabled")
 _TUPLES = {
     "retry_steps_ms": int,
@@ -192,6 +202,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     dispatcher: DispatcherConfig = field(default_factory=DispatcherConfig)
     subscriptions: SubscriptionConfig = field(default_factory=SubscriptionConfig)
+    sockets: SocketConfig = field(default_factory=SocketConfig)
 
     @classmethod
     def of(cls, **settings: Any) -> Self:
@@ -246,6 +257,7 @@ _SECTIONS = {
     "store": StoreConfig,
     "dispatcher": DispatcherConfig,
     "subscriptions": SubscriptionConfig,
+    "sockets": SocketConfig,
 }
 
 

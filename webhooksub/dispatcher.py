@@ -23,6 +23,7 @@ from .authorizer import Authorizer
 from .config import Config
 from .delivering import DeliveryLoop
 from .dispatcher_looking import DispatcherLooking
+from .dispatcher_sockets import DispatcherSockets
 from .dispatcher_subscriptions import DispatcherSubscriptions
 from .engine import make_engine
 from .errors import Closed, Forked
@@ -40,6 +41,7 @@ from .looking import Looking
 from .news import News
 from .paging import Paging
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
+from .sockets import SocketDelivery, SocketTransport
 from .store import open_store
 from .store.base import DispatcherInfo, NewEvent, Published, Store
 from .subscribing import Subscriptions
@@ -66,14 +68,16 @@ class SystemClock:
 system_clock = SystemClock()
 
 
-class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
+class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
     """Offers webhooks: keeps subscriptions, publishes events, delivers notifications.
 
     `url` names the store (``sqlite:///hooks.db``); `authorizer` answers who may subscribe to
     what and has no default; `catalog` are the resources; `config` a :class:`Config`, a mapping
     of its flat names, or None for the defaults with ``WEBHOOKSUB_…`` variables. `dev` opens
     loopback addresses, any port and this process' local receivers, and says so. `json` encodes
-    data; `on_operator_event` hears what the operator should know, on a thread of ours.
+    data; `on_operator_event` hears what the operator should know, on a thread of ours. `sockets`
+    is what sends events to SOCKET subscriptions (:mod:`webhooksub.contrib.socketio`); without
+    it they are refused.
 
     Every method may be called from any thread. Raises :class:`ConfigurationError`.
     """
@@ -90,11 +94,13 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
         clock: Callable[[], int] = system_clock,
         on_operator_event: Callable[[OperatorEvent], None] | None = None,
         ca_pem: bytes | None = None,
+        sockets: SocketTransport | None = None,
     ) -> None:
         self.config = _configured(config)
         self.catalog, self.dev = catalog, dev
         self._authorizer, self._clock = authorizer, clock
         self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
+        self._transport = sockets
         self._handshake = Handshake(self.config.http)
         self._store: Store = open_store(url, self.config.store, clock)
         self._store.open()
@@ -103,6 +109,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
             "ports": self.config.http.ports,
             "integrity_header": self.config.signing.integrity_header,
             "max_lifetime_ms": self.config.subscriptions.max_lifetime_ms,
+            "sockets": sockets is not None,
         }
         self._subscriptions = Subscriptions(
             self._store,
@@ -124,8 +131,10 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
         self._engine: _core.Engine | None = None
         self._feed: SubscriptionFeed | None = None
         self._loop: DeliveryLoop | None = None
+        self._sockets: SocketDelivery | None = None
         self._closed = self._warned = self._forked = False
         self._lifecycle = self._make_lifecycle()
+        self._listening = self._make_listening()
         self._flushed: dict[str, int] = {}
 
     @classmethod
@@ -155,7 +164,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
             self._check_usable()
             if self._loop is not None:
                 return self
-            engine = self._make_engine(spill=True)
+            engine = self._make_engine(spill=True, sockets=self._transport is not None)
             feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock, self._tell)
             told = self.config.subscriptions
             news = News(self._store, told, self._clock, self._lifecycle, self._tell)
@@ -175,8 +184,14 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
                 pid=os.getpid(),
                 version=__version__,
             )
-            loop.start(info)
-            self._engine, self._feed, self._loop = engine, feed, loop
+            sockets = self._start_sockets(engine)
+            try:
+                loop.start(info)
+            except BaseException:
+                if sockets is not None:
+                    sockets.stop()
+                raise
+            self._engine, self._feed, self._loop, self._sockets = engine, feed, loop, sockets
             self._flushed = {}
             _close_at_exit(self)
         if self.dev:
@@ -197,6 +212,9 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
                 self._lifecycle.close(seconds)
                 if self._loop is not None:
                     self._loop.stop(int(seconds * 1_000))
+                if self._sockets is not None:
+                    self._sockets.stop()
+                self._listening.close()
             finally:
                 self._store.close()
 
@@ -368,9 +386,14 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
 
     # --- inside ----------------------------------------------------------------------
 
-    def _make_engine(self, *, spill: bool) -> _core.Engine:
+    def _make_engine(self, *, spill: bool, sockets: bool = False) -> _core.Engine:
         return make_engine(
-            self.catalog, self.config, dev=self.dev, spill=spill, ca_pem=self._ca_pem
+            self.catalog,
+            self.config,
+            dev=self.dev,
+            spill=spill,
+            ca_pem=self._ca_pem,
+            sockets=sockets,
         )
 
     def _make_lifecycle(self) -> Lifecycle:
@@ -419,8 +442,9 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking):
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._forked = self._loop is not None
-        self._engine = self._feed = self._loop = None
+        self._engine = self._feed = self._loop = self._sockets = None
         self._lifecycle = self._make_lifecycle()
+        self._listening = self._make_listening()
 
     def _check_delivers_here(self) -> None:
         self._check_usable()

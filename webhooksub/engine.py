@@ -9,6 +9,7 @@ from .errors import ConfigurationError
 
 # Settings of Config that the engine takes, by the same names.
 _SECTIONS = ("delivery", "retry", "signing")
+_SOCKETS = ("socket_ack_ms", "socket_absent_ms")
 _HTTP = (
     "connect_timeout_ms",
     "total_timeout_ms",
@@ -24,18 +25,26 @@ _HTTP = (
 
 
 def make_engine(
-    catalog: _core.Catalog, config: Config, *, dev: bool, spill: bool, ca_pem: bytes | None
+    catalog: _core.Catalog,
+    config: Config,
+    *,
+    dev: bool,
+    spill: bool,
+    ca_pem: bytes | None,
+    sockets: bool = False,
 ) -> _core.Engine:
-    """An engine, not started. `ca_pem` is trusted besides the authorities that are found.
+    """An engine, not started. `ca_pem` is trusted besides the authorities that are found;
+    `sockets`: somebody takes its events for sockets.
 
     Raises ConfigurationError naming every wrong setting, or the places where no authority
     was found.
     """
-    settings: dict[str, Any] = {"dev": dev, "spill": spill}
+    settings: dict[str, Any] = {"dev": dev, "spill": spill, "sockets": sockets}
     for section in _SECTIONS:
         part = getattr(config, section)
         settings |= {name: getattr(part, name) for name in part.__dataclass_fields__}
     settings |= {name: getattr(config.http, name) for name in _HTTP}
+    settings |= {name: getattr(config.sockets, name) for name in _SOCKETS}
     if config.http.handshake == "cloudevents":
         settings["handshake_origin"] = config.http.handshake_origin
     settings |= _authorities(config.http.ca_bundle, dev, ca_pem)

@@ -110,6 +110,7 @@ class SubscriptionFeed:
             subscription,
             keys,
             record.failing_since,
+            record.origin,
         )
         self._revisions[record.seq] = record.rev
         self._owners[record.seq] = (record.owner, record.root)

@@ -37,6 +37,7 @@ Asking = Callable[[], AbstractContextManager[_core.Engine]]
 #: In `modificationType`, where every notification has a word: receivers that look for create,
 #: update and delete pass it over.
 WORD = "lifecycle"
+_HTTP = 1  # a channel's code: a socket's owner may not be there to hear it
 #: Sent at once; one to each origin, so that a slow one holds up its own.
 _SENDERS = 4
 #: After unsubscribing nothing starts later than this.
@@ -86,7 +87,7 @@ class Lifecycle:
         within_ms: int | None = None,
     ) -> None:
         """News of this kind, if it is wanted; nothing starts at the expiry or later."""
-        if word not in self._wanted or record.origin is None:
+        if word not in self._wanted or record.channel != _HTTP or record.origin is None:
             return
         try:
             value = restore(record, self._catalog)

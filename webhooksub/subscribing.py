@@ -36,6 +36,8 @@ from .trying import Recipient
 
 Expires = datetime | timedelta | str
 _CHANNELS = {"HTTP": 1, "SOCKET": 2}
+#: Before the owner's name: where a socket's events go.
+SOCKET_ORIGIN = "socket:"
 
 
 class Subscriptions:
@@ -92,11 +94,11 @@ class Subscriptions:
         record = self._store.add_subscription(
             id=_core.uuid7(self._clock()),
             owner=owner,
-            **self._first_status(subscription.notification_url),
+            **self._first_status(asked_url(subscription)),
             keys=() if key is None else (key,),
             per_root_max=self._per_root_max,
             creation=creation,
-            **columns(subscription),
+            **columns(subscription, owner),
         )
         if record.keys[:1] != (() if key is None else (key,)):
             raise Conflict("this idempotency key was used with another integrityKey")
@@ -192,9 +194,8 @@ class Subscriptions:
         record = self._record(id_, actor, "update")
         changes: dict[str, Any] = {"status": int(status), "status_reason": reason}
         if status is SubscriptionStatus.ACTIVE:
-            self._restored(record)
             changes["failing_since"] = None
-            changes |= self._first_status(record.url)
+            changes |= self._first_status(asked_url(self._restored(record)))
         changed = self._store.update_subscription(record.id, changes, expected_rev=revision)
         return self.info(changed)
 
@@ -204,14 +205,15 @@ class Subscriptions:
         One that was changed meanwhile stays as it is: its own change asks.
         """
         value = info.subscription
-        if value is None or value.notification_url is None:
+        url = None if value is None else asked_url(value)
+        if value is None or url is None:
             return info
-        said = self._handshake.ask(engine, value.notification_url)
+        said = self._handshake.ask(engine, url)
         status = SubscriptionStatus.PENDING if said.refusal else SubscriptionStatus.ACTIVE
         changes = {
             "status": int(status),
             "status_reason": said.refusal,
-            "options": keep_allowed(columns(value)["options"], said.per_minute),
+            "options": keep_allowed(columns(value, info.owner)["options"], said.per_minute),
         }
         id_ = _core.uuid_bytes(info.id)
         try:
@@ -228,7 +230,7 @@ class Subscriptions:
 
     def _changes(self, record: SubscriptionRecord, value: _core.Subscription) -> dict[str, Any]:
         """Columns of another value. What its URL allows holds as long as that is the same."""
-        changes = columns(value) | self._changed_status(record, value)
+        changes = columns(value, record.owner) | self._changed_status(record, value)
         if record.url == value.notification_url:
             per_minute = split_allowed(record.options)[1]
             changes["options"] = keep_allowed(changes["options"], per_minute)
@@ -238,9 +240,13 @@ class Subscriptions:
         self, record: SubscriptionRecord, value: _core.Subscription
     ) -> dict[str, Any]:
         """Another URL has to agree anew. One that is paused or disabled is asked at resume."""
-        if record.url == value.notification_url or record.status != SubscriptionStatus.ACTIVE:
+        url, status = asked_url(value), record.status
+        if status == SubscriptionStatus.PENDING and url is None:
+            return self._first_status(None)
+        same = record.url == value.notification_url and record.channel == channel_of(value)
+        if same or status != SubscriptionStatus.ACTIVE:
             return {}
-        return self._first_status(value.notification_url)
+        return self._first_status(url)
 
     def delete(self, id_: str, actor: Any, revision: int | None = None) -> SubscriptionRecord:
         """Ends it: nothing starts for it any more. Answers what it was. Raises NotFound,
@@ -257,10 +263,11 @@ class Subscriptions:
         """For a test notification. Raises NotFound, KeyUnreadable, ValidationError when it has
         no URL."""
         record = self._record(id_, actor, "update")
-        if record.url is None:
-            raise ValidationError.of("notificationUrl", "required", "it has none to send to")
         value = restore(record, self._catalog)
-        return Recipient(record.url, value, _core.uuid_text(record.id), tuple(record.keys))
+        url = asked_url(value)
+        if url is None:
+            raise ValidationError.of("notificationUrl", "required", "it has none to send to")
+        return Recipient(url, value, _core.uuid_text(record.id), tuple(record.keys))
 
     def visible_roots(self, actor: Any) -> Sequence[str] | None:
         """Roots that the actor may list, as text; None is all."""
@@ -343,13 +350,25 @@ def server_made(info: SubscriptionInfo) -> dict[str, Any]:
     }
 
 
-def columns(subscription: _core.Subscription) -> dict[str, Any]:
+def channel_of(subscription: _core.Subscription) -> int:
+    """Its connectionType, as it is stored."""
+    return _CHANNELS[subscription.connection_type]
+
+
+def asked_url(subscription: _core.Subscription) -> str | None:
+    """The URL that it is POSTed to; None for a socket's, which may name one all the same."""
+    is_socket = subscription.connection_type == "SOCKET"
+    return None if is_socket else subscription.notification_url
+
+
+def columns(subscription: _core.Subscription, owner: str) -> dict[str, Any]:
     """The stored columns of a value, without its key."""
+    is_socket = subscription.connection_type == "SOCKET"
     return {
         "root": subscription.root,
         "resource": subscription.resource,
         "action": int(Action[subscription.modification_type.upper()]),
-        "channel": _CHANNELS[subscription.connection_type],
+        "channel": channel_of(subscription),
         "url": subscription.notification_url,
         "socket_event": subscription.notification_messages,
         "expires_at": subscription.expires_at_ms,
@@ -357,7 +376,7 @@ def columns(subscription: _core.Subscription) -> dict[str, Any]:
         "brand_code": subscription.brand_code,
         "max_retries": subscription.max_retries,
         "options": json.dumps(subscription.delivery, separators=(",", ":")),
-        "origin": subscription.origin,
+        "origin": SOCKET_ORIGIN + owner if is_socket else subscription.origin,
     }
 
 

@@ -149,7 +149,7 @@ def _row(catalog: _core.Catalog, line: str, rules: Mapping[str, Any]) -> dict[st
     if mistakes:
         raise ValidationError(mistakes)
     key = value._key()
-    return columns(value) | {
+    return columns(value, owner if isinstance(owner, str) else "") | {
         "id": seq_id,
         "owner": owner,
         "status": int(kept or SubscriptionStatus.ACTIVE),

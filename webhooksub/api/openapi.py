@@ -34,8 +34,11 @@ _TAKEN = {
 _CREATE = "createWebhook"
 
 
-def describe(catalog: _core.Catalog, base_path: str, *, secured: bool) -> dict[str, Any]:
-    """An OpenAPI 3.1 document. `secured`: the host asks who somebody is."""
+def describe(
+    catalog: _core.Catalog, base_path: str, *, secured: bool, sockets: bool = False
+) -> dict[str, Any]:
+    """An OpenAPI 3.1 document. `secured`: the host asks who somebody is; `sockets`: it takes
+    SOCKET subscriptions."""
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -47,7 +50,10 @@ def describe(catalog: _core.Catalog, base_path: str, *, secured: bool) -> dict[s
         "servers": [{"url": base_path or "/"}],
         "paths": _paths(),
         "webhooks": {template: _webhook(template, rules) for template, rules in catalog.rows},
-        "components": {"schemas": components(catalog), "responses": _problems()},
+        "components": {
+            "schemas": components(catalog, sockets=sockets),
+            "responses": _problems(),
+        },
     }
     if secured:
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

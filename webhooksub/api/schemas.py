@@ -13,6 +13,7 @@ from .facts import KEY_BYTES_MAX
 Schema = dict[str, Any]
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
+_URL: Schema = {"type": "string", "format": "uri", "maxLength": 2_048}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 _TEXT_MAX = 256
 # `whsec_`, and 256 bytes as base64.
@@ -24,7 +25,7 @@ _FIELD_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 _FIELD_VALUE = r"^([!-~]([\t -~]*[!-~])?)?$"
 _ACTIONS = ["create", "update", "delete"]
 _OUTCOMES = ["delivered", "refused", "unreachable", "local_error", "expired", "cancelled"]
-_OUTCOMES += ["backlog_full", "spilled", "disabled"]
+_OUTCOMES += ["backlog_full", "spilled", "disabled", "not_connected"]
 
 
 def reference(name: str) -> Schema:
@@ -35,10 +36,13 @@ def words(enum: Any) -> list[str]:
     return [member.name.lower() for member in enum]
 
 
-def components(catalog: _core.Catalog) -> dict[str, Schema]:
-    """Schemas by name."""
+def components(catalog: _core.Catalog, *, sockets: bool = False) -> dict[str, Schema]:
+    """Schemas by name. `sockets`: SOCKET subscriptions are taken."""
     fields, made = _webhook_fields(catalog), _made_fields()
     required = ["modificationType", "notificationUrl", "resource", "expirationDateTime"]
+    if sockets:
+        fields |= _socket_fields()
+        required.remove("notificationUrl")
     warnings: Schema = {"type": "array", "items": {"type": "string"}, "description": "Advice."}
     created: dict[str, Schema] = {**made, **fields, "warnings": warnings}
     return {
@@ -82,6 +86,23 @@ def _optional_text(description: str) -> Schema:
     return text | {"description": f"{description} At most {_TEXT_MAX} bytes of UTF-8."}
 
 
+def _socket_fields() -> dict[str, Schema]:
+    """Where there is another way than HTTP."""
+    return {
+        "connectionType": {
+            "type": ["string", "null"],
+            "enum": ["HTTP", "SOCKET", None],
+            "default": "HTTP",
+            "description": "SOCKET: an event for whoever is connected by socket.io as the owner.",
+        },
+        "notificationUrl": _URL
+        | {
+            "type": ["string", "null"],
+            "description": "Where notifications are POSTed: https. Required for HTTP.",
+        },
+    }
+
+
 def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
     """What its owner writes."""
     return {
@@ -96,12 +117,7 @@ def _webhook_fields(catalog: _core.Catalog) -> dict[str, Schema]:
             "default": "HTTP",
             "description": "SOCKET is refused: this service has no socket transport.",
         },
-        "notificationUrl": {
-            "type": "string",
-            "format": "uri",
-            "maxLength": 2_048,
-            "description": "Where notifications are POSTed: https.",
-        },
+        "notificationUrl": _URL | {"description": "Where notifications are POSTed: https."},
         "notificationMessages": _optional_text(
             "Name of the event that the client listens to. Required for SOCKET."
         ),

@@ -74,7 +74,8 @@ class SubscriptionApi:
     def openapi(self, base_path: str = "") -> dict[str, Any]:
         """The OpenAPI 3.1 document, with `webhooks` from the catalog."""
         secured = self._hooks.authorizer is not allow_all
-        return describe(self._hooks.catalog, base_path, secured=secured)
+        sockets = self._hooks.offers_sockets
+        return describe(self._hooks.catalog, base_path, secured=secured, sockets=sockets)
 
     def openapi_json(self, base_path: str = "") -> bytes:
         """The same as it is served: its one serialization."""

@@ -69,7 +69,7 @@ def import_(database: str, as_json: bool, catalog: str | None, dev: bool, file: 
     FILE is standard input where none is named. Nothing is written when a line is wrong.
     """
     lines = list(map(SecretText, file))
-    rules = {"dev": dev, "ports": settings().http.ports}
+    rules = {"dev": dev, "ports": settings().http.ports, "sockets": True}
     with Screen(as_json) as screen, existing_store(database) as store:
 
         def tell(done: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, overload
 
 from .. import _core
 from ..events import RotatedKeys
+from .listeners import Listeners
 
 #: An event as :meth:`webhooksub._core.Engine.push` takes it: (seq, id, action, paths, open_id,
 #: data, published_at, revision, settled subscription seqs or None). What a store puts behind
@@ -218,6 +219,10 @@ class Store(Protocol):
     def durable(self) -> bool:
         """It outlives the process."""
 
+    @property
+    def listeners(self) -> Listeners:
+        """Who is at a socket now."""
+
     def open(self) -> None:
         """Connects; creates the schema in an empty store. Raises ConfigurationError when the
         schema is another version's. Twice is fine."""
@@ -295,6 +300,9 @@ class Store(Protocol):
 
     def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
         """Claimed (event seq, subscription seq) that were not begun: due again later."""
+
+    def free_origin(self, name: str) -> None:
+        """Somebody is there: it is held no more, and what waits for it untried is due."""
 
     def next_due(self) -> int | None:
         """When the next waiting delivery is due."""

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Connection, bindparam, func, or_, select, update
 
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import DueTuple, EventTuple
 from .groups import DueGroups
-from .holds import NEVER
-from .schema import CLAIMED, WAITING, delivery, event, subscription
+from .holds import NEVER, NOT_BEGUN
+from .schema import CLAIMED, WAITING, delivery, event, origin, subscription
 from .transaction import Transaction
 
 # Rows of one group looked at in one transaction, when many must be moved out of the way.
@@ -28,6 +28,8 @@ _LOOKED_AT = 5_000
 _LOOK_LEAST = 64
 # A group that waits for its origin's probe is looked at so often.
 _LOOK_AGAIN_MS = 1_000
+# Rows of an origin made due in one transaction.
+_HASTENED = 1_000
 # Data of claimed events, at least one: what they are pushed into does not ask how much it is.
 _BYTES = 16 * 1024 * 1024
 
@@ -75,6 +77,14 @@ _end = (
         updated_at=bindparam("now"),
     )
 )
+_origin_named = select(origin.c.seq).where(origin.c.name == bindparam("name"))
+_late = (
+    select(delivery.c.event_seq, delivery.c.subscription_seq)
+    .where(WAITING, delivery.c.origin == bindparam("group"))
+    .where(delivery.c.next_at > bindparam("now"), delivery.c.outcome.in_(NOT_BEGUN))
+    .limit(_HASTENED)
+)
+_hasten = update(delivery).where(*_key, WAITING).values(next_at=bindparam("now"))
 _events = select(
     event.c.seq,
     event.c.id,
@@ -256,9 +266,34 @@ def release_due(
     )
     for event_seq, subscription_seq in rows:
         given = {"e": event_seq, "s": subscription_seq}
-        for origin in transaction.connection.execute(release, given).scalars():
-            groups.note(origin, at)
+        for group in transaction.connection.execute(release, given).scalars():
+            groups.note(group, at)
     transaction.after.append(lambda: groups.released(rows, at))
+
+
+def is_left_alone(connection: Connection, groups: DueGroups, name: str, now: int) -> bool:
+    """The origin is held, or something waits for it untried and is not due yet."""
+    seq = connection.execute(_origin_named, {"name": name}).scalar()
+    if seq is None:
+        return False
+    if groups.held([seq]):
+        return True
+    return connection.execute(_late, {"group": seq, "now": now}).first() is not None
+
+
+def free_origin(transaction: Transaction, groups: DueGroups, name: str, now: int) -> int:
+    """The origin is held no more, and some of what waits for it untried is due at once: how
+    many, 0 when none are left."""
+    seq = transaction.connection.execute(_origin_named, {"name": name}).scalar()
+    if seq is None:
+        return 0
+    rows = transaction.connection.execute(_late, {"group": seq, "now": now}).all()
+    if rows:
+        given = [{"e": r.event_seq, "s": r.subscription_seq, "now": now} for r in rows]
+        transaction.connection.execute(_hasten, given)
+        transaction.after.append(lambda: groups.note(seq, now))
+    transaction.after.append(lambda: groups.free(seq, now))
+    return len(rows)
 
 
 def take_over(transaction: Transaction) -> None:

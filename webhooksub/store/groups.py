@@ -114,6 +114,12 @@ class DueGroups:
         with self._lock:
             return self._holds.most(origin, most, now)
 
+    def free(self, origin: int, now: int) -> None:
+        """See :meth:`Holds.free`; its rows are due when they say."""
+        with self._lock:
+            self._holds.free(origin)
+            self._look_again([origin], now)
+
     def left(self, subscription: int) -> int:
         """See :meth:`Shares.left`."""
         with self._lock:

@@ -18,6 +18,9 @@ from ..events import Outcome
 
 Key = tuple[int, int]  # (event seq, subscription seq)
 
+#: Ends that leave a delivery waiting although nothing was tried.
+NOT_BEGUN = (int(Outcome.SPILLED), int(Outcome.NOT_CONNECTED))
+
 #: Later than any time: until a probe has come back.
 NEVER = 1 << 62
 # Remembered at once. The engine forgets as well: then an origin fails a few times more.
@@ -96,6 +99,10 @@ class Holds:
     def released(self, keys: Iterable[Key], now: int) -> set[int]:
         """These were claimed and given back: another one may be the probe."""
         return self._see_probes(dict.fromkeys(keys, Outcome.SPILLED), now)
+
+    def free(self, origin: int) -> None:
+        """Somebody is there: nothing of it is held."""
+        self._held.pop(origin, None)
 
     def _see_probes(self, outcomes: dict[Any, int], now: int) -> set[int]:
         back = [o for o, hold in self._held.items() if hold.probe in outcomes]

@@ -15,6 +15,7 @@ from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
 from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
 from .dispatchers import warn_of_clock
+from .listeners import MemoryListeners
 from .memory_events import KeptEvent, data_size
 from .memory_reads import MemoryReads
 from .memory_waiting import Row
@@ -41,6 +42,7 @@ class MemoryStore(MemoryReads):
         )
         self._wake: Callable[[], None] | None = None
         self._beat_at = 0
+        self.listeners = MemoryListeners(clock)
 
     def open(self) -> None:
         self._check()
@@ -225,6 +227,11 @@ class MemoryStore(MemoryReads):
         with self._lock:
             for key in rows:
                 self._waiting.release(key, self._clock() + delay_ms)
+
+    def free_origin(self, name: str) -> None:
+        with self._lock:
+            self._waiting.free(self._origins.get(name, 0), self._clock())
+        self.wake()
 
     def next_due(self) -> int | None:
         with self._lock:

@@ -8,7 +8,7 @@ from typing import Any
 from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import SubscriptionRecord
 from .deliveries import dead_of_backlog
-from .holds import NEVER, Holds, Key
+from .holds import NEVER, NOT_BEGUN, Holds, Key
 from .shares import Shares
 
 Row = tuple[Any, ...]  # as Reports.deliveries gives it
@@ -106,6 +106,13 @@ class Waiting:
             if row[_ORIGIN] != origin:
                 at = now if row[_OUTCOME] == Outcome.SPILLED else row[_NEXT_AT]
                 self.add((*row[:_NEXT_AT], at, origin, *row[_ORIGIN + 1 :]))
+
+    def free(self, origin: int, now: int) -> None:
+        """Somebody is there: what waits for it untried is due at once."""
+        self._holds.free(origin)
+        for row in [row for row in self.rows.values() if row[_ORIGIN] == origin]:
+            if row[_STATE] == _WAITING and row[_OUTCOME] in NOT_BEGUN and row[_NEXT_AT] > now:
+                self.add((*row[:_NEXT_AT], now, *row[_NEXT_AT + 1 :]))
 
     def keep_delays(self, now: int) -> None:
         """After the clock was set back: see :func:`due.keep_delays`."""

@@ -230,6 +230,16 @@ class DispatcherRole:
         at = self._clock() + delay_ms
         self._process.write(lambda t: due.release_due(t, self.groups, rows, at), rows=len(rows))
 
+    def free_origin(self, name: str) -> None:
+        self._check_fork()
+        now = self._clock()
+        with self._process.reading() as connection:
+            if not due.is_left_alone(connection, self.groups, name, now):
+                return
+        while self._process.write(lambda t: due.free_origin(t, self.groups, name, now)):
+            self.wake()
+        self.wake()
+
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]]) -> bool:
         self._check_fork()
         now = self._clock()

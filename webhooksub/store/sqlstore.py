@@ -34,6 +34,7 @@ from .base import (
     SubscriptionRecord,
 )
 from .gauge import Gauge
+from .listeners import SqlListeners
 from .process import StoreProcess
 from .purging import Purging
 from .retention import ROWS, Deletion, Pruning
@@ -62,6 +63,7 @@ class SqlStore(SqlReads):
         self._gauge = Gauge(config.outbox_rows_max, config.outbox_bytes_max)
         self._watch = joining.CommitWatch(self.wake, self._wake_after_commit)
         self.name = self._process.file.path
+        self.listeners = SqlListeners(self._process, clock)
 
     def open(self) -> None:
         self._process.open()
@@ -156,6 +158,9 @@ class SqlStore(SqlReads):
 
     def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:
         self._role.release_due(rows, delay_ms)
+
+    def free_origin(self, name: str) -> None:
+        self._role.free_origin(name)
 
     def next_due(self) -> int | None:
         return self._role.next_due()

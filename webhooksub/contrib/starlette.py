@@ -88,7 +88,7 @@ class _Endpoint:
         actor = None
         if self._actor is not None:
             try:
-                actor = await _ask(self._actor, request)
+                actor = await ask_actor(self._actor, request)
             except Unauthenticated:
                 actor = None
             if actor is None:
@@ -134,8 +134,8 @@ def lifespan(hooks: Dispatcher, inner: Lifespan | None = None, *, deliver: bool 
     return composed
 
 
-async def _ask(actor: Actor, request: Request) -> Any:
-    """A plain function may block, and gets a thread of the framework's."""
+async def ask_actor(actor: Actor, request: Request) -> Any:
+    """Who asks. A plain function may block, and gets a thread of the framework's."""
     if _is_async(actor):
         return await actor(request)
     answer = await run_in_threadpool(actor, request)

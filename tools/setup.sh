@@ -1,12 +1,14 @@
 #!/bin/bash
 # What `make` needs on this machine: looks for each thing itself, not for a package's name,
 # and installs on Debian >= 12 and Ubuntu >= 24.04 what it does not find. Nothing is asked,
-# and nothing touched where all is there.
+# and nothing touched where all is there. `setup.sh browser` looks for what `make browser` needs
+# besides.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 
 PYTHON=${PYTHON:-python3}
 OS_RELEASE=${OS_RELEASE:-/etc/os-release}
+WANTED=${1:-}
 missing=()
 
 stop() {
@@ -48,9 +50,14 @@ look() {
     need strace command -v strace
     need sqlite3 command -v sqlite3
     need openssl command -v openssl
+    need redis-server command -v redis-server
     need python3 command -v "$PYTHON"
     need python3-venv "$PYTHON" -c 'import ensurepip, venv'
     need python3-dev has_header_of_python
+    if [ "$WANTED" = browser ]; then
+        need chromium command -v chromium
+        need npm command -v npm
+    fi
 }
 
 refuse_old_python() {

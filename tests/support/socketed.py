@@ -105,7 +105,7 @@ class Client:
         self.heard.append(notification)
 
     def _note_refusal(self, said: Any) -> None:
-        self.refusal = said["message"]
+        self.refusal = said["message"] if isinstance(said, dict) else str(said)
 
     def refused(self) -> str:
         """Tries to connect, and answers why it cannot."""

@@ -15,7 +15,7 @@ SETUP = Path(__file__).parents[2] / "tools" / "setup.sh"
 # What the script itself uses, as it is.
 REAL = ("bash", "env", "grep", "head", "sort", "sed")
 # What it looks for. `installed` is touched by apt-get install; until then `cc` and others fail.
-LOOKED_FOR = ("cc", "make", "pkg-config", "strace", "sqlite3", "openssl", "python3")
+LOOKED_FOR = ("cc", "make", "pkg-config", "strace", "sqlite3", "openssl", "redis-server", "python3")
 APT = 'echo "apt-get $*" >>"$CALLED"\ncase "$*" in *install*) : >"$INSTALLED" ;; esac\n'
 ABSENT = '[ -e "$INSTALLED" ] || exit 1\n'
 # It reads what it is given, as a compiler does: who writes to it must not be cut off.
@@ -52,7 +52,7 @@ class Machine:
             f"ID={name}\nVERSION_ID={version}\nPRETTY_NAME='{name} {version}'\n"
         )
 
-    def set_up(self) -> subprocess.CompletedProcess[str]:
+    def set_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": str(self.bin),
             "OS_RELEASE": str(self.release),
@@ -61,7 +61,11 @@ class Machine:
         }
         bash = os.path.realpath(self.bin / "bash")
         return subprocess.run(
-            [bash, str(SETUP)], env=environment, capture_output=True, text=True, timeout=60
+            [bash, str(SETUP), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
 
     def calls(self) -> list[str]:
@@ -84,6 +88,17 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_machine_that_has_everything_is_left_alone(machine: Machine) -> None:
     done = machine.set_up()
     assert (done.returncode, done.stdout, done.stderr, machine.calls()) == (0, "", "", [])
+
+
+def test_a_browser_is_installed_for_who_asks_for_one_alone(machine: Machine) -> None:
+    paths = [machine.bin / name for name in ("chromium", "npm")]
+    arrive = "; ".join(f"printf '#!/bin/bash\\n' >{p}; /bin/chmod 755 {p}" for p in paths)
+    machine.command("apt-get", APT + f'case "$*" in *install*) {arrive} ;; esac\n')
+    assert machine.set_up().returncode == 0
+    assert machine.calls() == []
+    done = machine.set_up("browser")
+    assert done.returncode == 0, done.stderr
+    assert machine.calls()[1].endswith(" chromium npm")
 
 
 def test_exactly_what_is_missing_is_installed(machine: Machine) -> None:

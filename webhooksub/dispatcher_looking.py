@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from .authorizer import Root, format_root
-from .events import Attempt, Delivery, Explanation, RotatedKeys
+from .events import Attempt, Delivery, Explanation, RotatedKeys, StoredEvent
 from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .looking import Looking
@@ -26,10 +26,19 @@ class DispatcherLooking:
         """Newest first; by subscription, event, state, since, until, limit."""
         return self._looking.deliveries(actor, **filters)
 
+    def event(self, id_: str, *, actor: Any = None) -> StoredEvent:
+        """One event, with its data. Raises NotFound."""
+        return self._looking.stored_event(id_, actor)
+
+    def event_page(self, *, actor: Any = None, **filters: Any) -> Page[StoredEvent]:
+        """Newest first; by root (``"tenant/t1"``), action, since, until, cursor, limit."""
+        return self._paging.events(actor, **filters)
+
     def delivery_page(
-        self, subscription: str, *, actor: Any = None, **filters: Any
+        self, subscription: str | None = None, *, actor: Any = None, **filters: Any
     ) -> Page[Delivery]:
-        """Of one subscription, newest first; by state, since, until, cursor, limit."""
+        """Newest first, of one subscription or of all that `actor` may see; by event, state,
+        since, until, cursor, limit."""
         return self._paging.deliveries(subscription, actor, **filters)
 
     def attempts(self, event: str, subscription: str, *, actor: Any = None) -> list[Attempt]:

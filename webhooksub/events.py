@@ -123,6 +123,22 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it was written. `data`: the bytes that were published, None where there were
+    none; `in_outbox`: some of its deliveries have not begun or are not settled. A list has
+    neither: both are None there."""
+
+    id: str
+    root: str
+    action: str
+    paths: tuple[str, ...]
+    open_id: str | None
+    published_at: datetime
+    data: bytes | None = field(default=None, repr=False)
+    in_outbox: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionInfo:
     """A subscription in the store: what its owner wrote, and what the service made of it.
 
@@ -216,7 +232,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """How an endpoint took a test notification. The fields are for the operator.
+    """How an endpoint took a test notification. The fields are for the operator; by its
+    `message_id` the same one can be sent again.
 
     ``public`` is for the tenant, whom more would show what is where behind our firewall.
     """
@@ -225,6 +242,7 @@ class TestResult:
     http_status: int | None
     duration_ms: int
     address: str | None
+    message_id: str
 
     @property
     def public(self) -> Literal["delivered", "refused", "unreachable"]:

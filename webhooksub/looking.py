@@ -1,6 +1,7 @@
 """What became of events, as actors may see it: deliveries, attempts, replay."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from .events import (
     Delivery,
     DeliveryState,
     Outcome,
+    StoredEvent,
     from_ms,
     to_ms,
 )
@@ -97,6 +99,23 @@ class Looking:
             record.duration_ms,
             from_ms(record.updated_at),
             record.batch,
+        )
+
+    def stored_event(self, id_: str, actor: Any) -> StoredEvent:
+        """Raises NotFound."""
+        record = self.event(id_, actor)
+        return replace(self.listed(record), in_outbox=self._store.in_outbox(record.seq))
+
+    def listed(self, record: EventRecord) -> StoredEvent:
+        """The stored row as callers see it."""
+        return StoredEvent(
+            _core.uuid_text(record.id),
+            record.root,
+            Action(record.action).name.lower(),
+            record.paths,
+            record.open_id,
+            from_ms(record.published_at),
+            record.data,
         )
 
     def event(self, id_: str, actor: Any) -> EventRecord:

@@ -253,3 +253,36 @@ def test_threads_publish_together_and_nothing_is_lost(dispatching: Store, kit: A
     assert sorted(e[0] for e in taken) == sorted(a.seq for a in answers)
     by_id = {e.id for batch in batches for e in batch}
     assert {e[1] for e in taken} == by_id
+
+
+# --- listing -------------------------------------------------------------------------
+
+
+def test_events_are_listed_newest_first_in_pages_and_without_their_data(
+    store: Store, kit: Any
+) -> None:
+    seqs = [p.seq for p in store.publish(kit.events(5))]
+    first = store.events(limit=2)
+    assert [e.seq for e in first] == [seqs[4], seqs[3]]
+    assert {e.data for e in first} == {None}
+    assert [e.seq for e in store.events(before=seqs[3], limit=2)] == [seqs[2], seqs[1]]
+    assert [e.seq for e in store.events(after=seqs[0], limit=2)] == [seqs[2], seqs[1]]
+    assert store.events(before=seqs[0]) == []
+
+
+def test_listed_events_are_narrowed_by_root_action_and_time(store: Store, kit: Any) -> None:
+    [old] = store.publish([kit.event(action=1)])
+    kit.clock.advance(3_600_000)
+    [new] = store.publish([kit.event(action=2)])
+    [other] = store.publish([kit.event(action=2, root="tenant/birch")])
+    now = kit.clock.now
+
+    def found(**wanted: Any) -> list[int]:
+        return [event.seq for event in store.events(**wanted)]
+
+    assert found() == [other.seq, new.seq, old.seq]
+    assert found(roots=["tenant/acme"]) == [new.seq, old.seq]
+    assert found(roots=["tenant/acme"], action=2) == [new.seq]
+    assert found(since=now) == [other.seq, new.seq]
+    assert found(until=now) == [old.seq]
+    assert found(roots=[]) == []

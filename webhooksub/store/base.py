@@ -430,6 +430,20 @@ class Store(Protocol):
     def event(self, id: bytes) -> EventRecord | None:
         """One event."""
 
+    def events(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        action: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[EventRecord]:
+        """Newest first and without their data; `before` is the seq of the last one seen, with
+        `after` they are the next newer ones."""
+
     def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
         """Of those that are there."""
 

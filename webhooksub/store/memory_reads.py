@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -51,6 +52,34 @@ class MemoryReads(MemorySubscriptions):
                 if stored[_ID] == id:
                     return _event_record(stored)
         return None
+
+    def events(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        action: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[EventRecord]:
+        with self._lock:
+            kept = self._events.kept()
+            records = (_event_record(kept[seq]) for seq in sorted(kept, reverse=True))
+            found = (
+                replace(record, data=None)
+                for record in records
+                if (roots is None or record.root in roots)
+                and action in (None, record.action)
+                and (since is None or record.published_at >= since)
+                and (until is None or record.published_at < until)
+                and (before is None or record.seq < before)
+                and (after is None or record.seq > after)
+            )
+            if after is not None:
+                return list(deque(found, maxlen=limit))
+            return list(islice(found, limit))
 
     def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
         with self._lock:

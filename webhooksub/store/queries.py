@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, null, select, tuple_
 
 from . import dispatchers
 from .base import AttemptRecord, DeliveryRecord, EventRecord
@@ -33,6 +33,52 @@ def in_outbox(connection: Connection, event_seq: int) -> bool:
 def read_events(connection: Connection, seqs: Sequence[int]) -> list[EventRecord]:
     query = select(event).where(event.c.seq.in_(seqs)).order_by(event.c.seq)
     return [event_record(row) for row in connection.execute(query)]
+
+
+def wanted_events(
+    connection: Connection,
+    roots: Sequence[str] | None,
+    action: int | None,
+    since: int | None,
+    until: int | None,
+) -> list[ColumnElement[bool]]:
+    """The conditions of :meth:`Store.events`."""
+    where: list[ColumnElement[bool]] = []
+    if roots is not None:
+        where.append(event.c.root.in_(roots))
+    if action is not None:
+        where.append(event.c.action == action)
+    if since is not None:
+        where.append(event.c.published_at >= since)
+        where.append(event.c.seq > seq_before(connection, since))
+    if until is not None:
+        where.append(event.c.published_at < until)
+    return where
+
+
+def events(
+    connection: Connection,
+    where: Sequence[ColumnElement[bool]],
+    *,
+    before: int | None,
+    after: int | None,
+    limit: int,
+) -> list[EventRecord]:
+    """See :meth:`Store.events`."""
+    columns = [column for column in event.c if column.name != "data"]
+    seq = event.c.seq
+    query = (
+        select(*columns, null().label("data"))
+        .where(*where)
+        .order_by(seq.desc() if after is None else seq)
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(seq < before)
+    if after is not None:
+        query = query.where(seq > after)
+    found = [event_record(row) for row in connection.execute(query)]
+    return found if after is None else found[::-1]
 
 
 def event_ids(connection: Connection, seqs: Sequence[int]) -> dict[int, bytes]:

@@ -93,6 +93,21 @@ class SqlReads:
         with self._process.reading() as connection:
             return queries.find_event(connection, id)
 
+    def events(
+        self,
+        *,
+        roots: Sequence[str] | None = None,
+        action: int | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> list[EventRecord]:
+        with self._process.reading() as connection:
+            where = queries.wanted_events(connection, roots, action, since, until)
+            return queries.events(connection, where, before=before, after=after, limit=limit)
+
     def event_ids(self, seqs: Sequence[int]) -> dict[int, bytes]:
         with self._process.reading() as connection:
             return queries.event_ids(connection, seqs)

@@ -14,7 +14,8 @@
 
 from .capture import CapturedEvent, CapturedEvents, capture
 from .clock import Clock
-from .receiver import Answer, Received, Receiver
+from .https import Answer
+from .receiver import Received, Receiver
 
 __all__ = [
     "Answer",

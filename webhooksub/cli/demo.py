@@ -11,6 +11,7 @@ import click
 
 from ..demo import Demo, DemoError, Verdict
 from ..demo.folder import Folder
+from .exits import Exit
 from .options import absolute, json_option
 from .output import Row, Screen
 
@@ -77,7 +78,7 @@ def demo(
         if verdict.fine:
             screen.note("nothing was lost, every signature is right, and both ends agree")
     _complain(verdict)
-    click.get_current_context().exit(0 if verdict.fine else 1)
+    click.get_current_context().exit(Exit.of(verdict.fine))
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from ..certificates import find_authorities
 from ..config import Config
 from ..errors import ConfigurationError, WebhooksubError
 from ..version import __version__
+from .exits import Exit
 from .options import database_option, existing_store, json_option
 from .output import Row, Screen, show
 from .store import store_status
@@ -52,7 +53,7 @@ def doctor(database: str, as_json: bool, ca_bundle: str | None) -> None:
     rows: list[Row] = [(f.name, _WORDS[f.grade] + f.text) for f in findings]
     with Screen(as_json) as screen:
         screen.answer(data, rows)
-    click.get_current_context().exit(0 if healthy else 1)
+    click.get_current_context().exit(Exit.of(healthy))
 
 
 def _libraries() -> Iterator[Finding]:

@@ -1,25 +1,32 @@
 """The options by which ``serve`` knows who asks, and the reader that they make."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ..claims import CallerReader
 from ..errors import ConfigurationError
 from .options import Command
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Identity(click.Option):
+    """An option by which it is known who asks."""
+
+
+_option = partial(click.option, cls=_Identity)
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
-    click.option(
-        "--jwt-key-file", type=_FILE, metavar="FILE", help="PEM or secret that verifies tokens."
-    ),
-    click.option("--jwks-url", metavar="URL", help="Where the issuer shows its keys."),
-    click.option("--issuer", multiple=True, metavar="TEXT", help="iss of tokens taken."),
-    click.option("--audience", multiple=True, metavar="TEXT", help="aud of tokens taken."),
-    click.option(
+    _option("--jwt-key-file", type=_FILE, metavar="FILE", help="PEM or secret of the tokens."),
+    _option("--jwks-url", metavar="URL", help="Where the issuer shows its keys."),
+    _option("--issuer", multiple=True, metavar="TEXT", help="iss of tokens taken."),
+    _option("--audience", multiple=True, metavar="TEXT", help="aud of tokens taken."),
+    _option(
         "--algorithm",
         "algorithms",
         multiple=True,
@@ -28,14 +35,14 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
         metavar="NAME",
         help="Signatures taken.",
     ),
-    click.option(
+    _option(
         "--owner-claim",
         default="sub",
         show_default=True,
         metavar="NAME",
         help="The claim that names the owner.",
     ),
-    click.option(
+    _option(
         "--root-claim",
         "root_claims",
         multiple=True,
@@ -45,18 +52,6 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
         help="The claim that lists a kind of roots.",
     ),
 )
-#: The parameters that these options make.
-IDENTITY = (
-    "jwt_key_file",
-    "jwks_url",
-    "issuer",
-    "audience",
-    "algorithms",
-    "owner_claim",
-    "root_claims",
-)
-# Those without a default.
-_NAMED = ("authorizer", *IDENTITY[:4])
 
 
 def identity_options(command: Command) -> Command:
@@ -66,11 +61,25 @@ def identity_options(command: Command) -> Command:
     return command
 
 
-def refuse_identity(given: dict[str, Any]) -> None:
-    """For a server that restricts nobody. Raises ConfigurationError."""
-    named = [name for name in _NAMED if given[name]]
+def take_identity(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes out of the running command's `options` what :func:`bearer_reader` wants."""
+    params = click.get_current_context().command.params
+    names = [p.name for p in params if isinstance(p, _Identity) and p.name is not None]
+    return {name: options.pop(name) for name in names}
+
+
+def refuse_identity() -> None:
+    """For a server that restricts nobody. Raises ConfigurationError naming what was given."""
+    context = click.get_current_context()
+    named = [
+        option.opts[0]
+        for option in context.command.params
+        if (isinstance(option, _Identity) or option.name == "authorizer")
+        and option.name is not None
+        and context.get_parameter_source(option.name) is not ParameterSource.DEFAULT
+    ]
     if named:
-        told = ", ".join("--" + name.replace("_", "-") for name in named)
+        told = ", ".join(named)
         raise ConfigurationError(f"--dev restricts nobody, and goes without {told}")
 
 

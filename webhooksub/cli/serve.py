@@ -13,21 +13,12 @@ from click.core import ParameterSource
 
 from ..authorizer import allow_all
 from ..claims import ClaimsAuthorizer
-from ..dispatcher import Dispatcher
 from ..errors import ConfigurationError
 from ..running import listen, run, shown
-from .identity import IDENTITY, bearer_reader, identity_options, refuse_identity
-from .options import (
-    address,
-    authorizer_named,
-    authorizer_option,
-    catalog_named,
-    catalog_option,
-    configured,
-    database_option,
-    need_serving,
-    settings_options,
-)
+from .dispatching import dispatcher_options, make_dispatcher
+from .exits import Exit
+from .identity import bearer_reader, identity_options, refuse_identity, take_identity
+from .options import address, need_serving
 
 _LOUD = """\
 webhooksub: ##########################################################################
@@ -37,9 +28,7 @@ webhooksub: ####################################################################
 
 
 @click.command()
-@database_option
-@catalog_option
-@authorizer_option
+@dispatcher_options
 @click.option(
     "--listen",
     "where",
@@ -53,7 +42,6 @@ webhooksub: ####################################################################
 @click.option("--api-only", is_flag=True, help="A `webhooksub worker` delivers.")
 @click.option("--dev", is_flag=True, help="Restrict nobody, on loopback, with a throwaway store.")
 @identity_options
-@settings_options
 def serve(
     database: str,
     catalog: str | None,
@@ -71,20 +59,20 @@ def serve(
     stopped by itself.
     """
     serving = need_serving()
-    identity = {name: options.pop(name) for name in IDENTITY}
+    identity = take_identity(options)
     if dev:
-        refuse_identity(identity | {"authorizer": authorizer})
+        refuse_identity()
     asks = None if dev else bearer_reader(**identity)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listen(*where))
         if dev:
             database = stack.enter_context(_development(listener, database))
-        allowed = authorizer_named(authorizer) if authorizer else ClaimsAuthorizer()
-        hooks = Dispatcher(
+        hooks = make_dispatcher(
             database,
-            authorizer=allow_all if dev else allowed,
-            catalog=catalog_named(catalog),
-            config=configured(options),
+            catalog,
+            authorizer,
+            options,
+            otherwise=allow_all if dev else ClaimsAuthorizer(),
             dev=dev,
         )
         app = serving.api_application(hooks, asks, delivers=not api_only, local=dev)
@@ -96,7 +84,7 @@ def serve(
             click.echo(f"webhooksub: {what} http://{shown(server.address)}/docs", err=True)
 
         told = run(hooks, delivers=not api_only, begin=begin, end=server.stop)
-    click.get_current_context().exit(0 if told else 1)
+    click.get_current_context().exit(Exit.of(told))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from ..dispatcher import system_clock
 from ..errors import ConfigurationError
 from ..events import DeliveryState
 from ..store import open_store
+from .exits import Exit
 from .options import database_option, existing_store, json_option, moment, publisher, settings
 from .output import Row, Screen
 
@@ -47,7 +48,7 @@ def status(database: str, as_json: bool) -> None:
         screen.answer(data, status_rows(data))
         if not data["healthy"] and not as_json:
             click.echo(f"unhealthy: {data['reason']}", err=True)
-    click.get_current_context().exit(0 if data["healthy"] else 1)
+    click.get_current_context().exit(Exit.of(data["healthy"]))
 
 
 def store_status(facts: dict[str, Any], stats: dict[str, int]) -> dict[str, Any]:

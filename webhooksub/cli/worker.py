@@ -6,21 +6,11 @@ from collections.abc import Callable
 
 import click
 
-from ..authorizer import allow_all
 from ..dispatcher import Dispatcher
 from ..running import listen, run, shown
-from .options import (
-    Command,
-    address,
-    authorizer_named,
-    authorizer_option,
-    catalog_named,
-    catalog_option,
-    configured,
-    database_option,
-    need_serving,
-    settings_options,
-)
+from .dispatching import dispatcher_options, make_dispatcher
+from .exits import Exit
+from .options import Command, address, need_serving
 
 health_option: Callable[[Command], Command] = click.option(
     "--health", type=address, metavar="HOST:PORT", help="Answer /healthz and /readyz there."
@@ -28,11 +18,8 @@ health_option: Callable[[Command], Command] = click.option(
 
 
 @click.command()
-@database_option
-@catalog_option
-@authorizer_option
+@dispatcher_options
 @health_option
-@settings_options
 def worker(
     database: str,
     catalog: str | None,
@@ -47,15 +34,10 @@ def worker(
     """
     with contextlib.ExitStack() as stack:
         listener = None if health is None else stack.enter_context(listen(*health))
-        hooks = Dispatcher(
-            database,
-            # Nobody subscribes here: it is asked who may still receive.
-            authorizer=authorizer_named(authorizer) if authorizer else allow_all,
-            catalog=catalog_named(catalog),
-            config=configured(settings),
-        )
+        # Nobody subscribes here: the authorizer is asked who may still receive.
+        hooks = make_dispatcher(database, catalog, authorizer, settings)
         told = deliver(hooks, database, listener)
-    click.get_current_context().exit(0 if told else 1)
+    click.get_current_context().exit(Exit.of(told))
 
 
 def deliver(hooks: Dispatcher, database: str, listener: socket.socket | None) -> bool:

@@ -20,6 +20,28 @@ def uuid_bytes(text: str, /) -> bytes:
     """Raises ValueError when `text` is no UUID."""
 
 def notification_id(event_id: bytes, subscription_id: bytes) -> str: ...
+def render_notification(
+    event: tuple[
+        int,
+        bytes,
+        int,
+        Sequence[str],
+        str | None,
+        bytes | None,
+        int,
+        int,
+        Sequence[int] | None,
+    ],
+    path: int,
+    subscription_id: bytes,
+    subscription: Subscription,
+) -> tuple[str, bytes]:
+    """(webhook-id, body) of a delivery that is sent alone; an array of one where the
+    subscription wants batches.
+
+    The event is as for :meth:`Engine.push`, `path` an index of its paths. Raises ValueError.
+    """
+
 def check_json(data: bytes, max_depth: int = 64) -> None:
     """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``),
     ValueError for a `max_depth` beyond 1 to 128."""

@@ -7,11 +7,14 @@ from typing import Any
 
 from . import _core, trying
 from .config import Config
+from .errors import ValidationError
 from .events import RotatedSecret, SubscriptionInfo, SubscriptionStatus, TestResult
 from .feed import SubscriptionFeed
 from .handshake import Handshake
 from .lifecycle import REMOVED_WITHIN_MS, Lifecycle
+from .looking import Looking
 from .paging import Page, Paging
+from .requesting import DeliveryRequest, request_of
 from .rotation import rotate
 from .secret import concealed, hidden
 from .store.base import Store
@@ -21,10 +24,12 @@ from .subscribing import Expires, Subscriptions
 class DispatcherSubscriptions:
     """The subscriptions' part of the dispatcher's face."""
 
+    catalog: _core.Catalog
     config: Config
     dev: bool
     _store: Store
     _subscriptions: Subscriptions
+    _looking: Looking
     _paging: Paging
     _handshake: Handshake
     _lifecycle: Lifecycle
@@ -157,27 +162,57 @@ class DispatcherSubscriptions:
         return self._subscriptions.list(actor, **filters)
 
     def subscription_page(self, *, actor: Any = None, **filters: Any) -> Page[SubscriptionInfo]:
-        """Those that `actor` may see; by resource, status, brand_code, cursor, limit."""
+        """Those that `actor` may see; by root, resource, status, owner, brand_code, cursor,
+        limit."""
         return self._paging.subscriptions(actor, **filters)
 
-    def send_test(self, url_or_subscription_id: str, *, actor: Any = None) -> TestResult:
+    def send_test(
+        self,
+        url_or_subscription_id: str,
+        *,
+        actor: Any = None,
+        integrity_key: str | None = None,
+        message_id: str | None = None,
+    ) -> TestResult:
         """POSTs a test notification (``data: {"test": true}``), which is no event, and waits.
 
-        A subscription's is signed with its key, `actor` must be one that may change it. A URL
-        has no owner to ask for: let only those send to one who may subscribe anywhere. Works
-        without :meth:`start`. Raises ValidationError, NotFound, ConfigurationError, Closed.
+        A subscription's is signed with its key, a URL's with `integrity_key` where one is given;
+        `actor` must be one that may change the subscription. A URL has no owner to ask for: let
+        only those send to one who may subscribe anywhere. `message_id`: of a result, to send the
+        same again. Works without :meth:`start`. Raises ValidationError, NotFound,
+        ConfigurationError, Closed.
         """
         self._check_usable()
         target = url_or_subscription_id
         if "://" in target:
-            recipient = trying.Recipient(
-                _core.check_url(target, dev=self.dev, ports=self.config.http.ports)
-            )
+            keys = () if integrity_key is None else (_core.decode_key(integrity_key),)
+            url = _core.check_url(target, dev=self.dev, ports=self.config.http.ports)
+            recipient = trying.Recipient(url, keys=keys)
+        elif integrity_key is not None:
+            raise ValidationError.of("integrityKey", "conflict", "a subscription has its own")
         else:
             recipient = self._subscriptions.recipient(target, actor)
         with self._asking_engine() as engine:
             headers = self._handshake.headers
-            return trying.send(engine, recipient, self.config.signing, self._clock(), headers)
+            signing, now = self.config.signing, self._clock()
+            return trying.send(engine, recipient, signing, now, headers, message_id)
+
+    def request(self, event: str, subscription: str, *, actor: Any = None) -> DeliveryRequest:
+        """The POST that repeats one delivery alone, signed now; it is not sent.
+
+        `actor` must be one that may change the subscription. Raises NotFound, also where it
+        does not cover the event, ValidationError where it has no URL.
+        """
+        recipient = self._subscriptions.recipient(subscription, actor)
+        stored = self._looking.event(event, actor)
+        return request_of(
+            self.catalog,
+            stored,
+            recipient,
+            self.config.signing,
+            self._clock(),
+            self._handshake.headers,
+        )
 
     def _set_status(
         self, id_: str, actor: Any, status: SubscriptionStatus, revision: int | None

@@ -35,12 +35,14 @@ def send(
     signing: SigningConfig,
     now_ms: int,
     more_headers: Iterable[tuple[str, str]] = (),
+    message: str | None = None,
 ) -> TestResult:
-    """POSTs it in the words of the subscription, signed if that has a key.
+    """POSTs it in the words of the subscription, signed if there is a key. `message`: the id
+    of the one that is sent again.
 
     Raises ValidationError, Closed.
     """
-    message = "msg_" + hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
+    message = message or "msg_" + hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
     document = _document(message, now_ms, recipient.subscription, recipient.id)
     return post(engine, recipient, signing, now_ms, document, more_headers)
 
@@ -58,12 +60,10 @@ def post(
     batch = subscription is not None and "batch" in subscription.delivery
     sent = [document] if batch else document
     body = json.dumps(sent, separators=(",", ":"), ensure_ascii=False).encode()
-    headers = _headers(signing, document["id"], now_ms // 1_000, body, recipient.keys)
-    headers += more_headers
-    if subscription is not None:
-        headers += list(subscription.delivery.get("headers", {}).items())
+    at = now_ms // 1_000
+    headers = sealed_headers(signing, document["id"], at, body, recipient, more_headers)
     outcome, status, ms, address, *_ = engine.ask("POST", recipient.url, headers, body)
-    return TestResult(Outcome(outcome), status, ms, address)
+    return TestResult(Outcome(outcome), status, ms, address, document["id"])
 
 
 def _document(
@@ -85,17 +85,32 @@ def _document(
     return notification | {"data": {"test": True}}
 
 
-def _headers(
-    signing: SigningConfig, message: str, now_s: int, body: bytes, keys: tuple[bytes, ...]
+def sealed_headers(
+    signing: SigningConfig,
+    message: str,
+    now_s: int,
+    body: bytes,
+    recipient: Recipient,
+    more_headers: Iterable[tuple[str, str]],
 ) -> list[tuple[str, str]]:
+    """All of a request, in the order in which attempts send them.
+
+    A subscription may be older than the operator's name for integrityHash: its own header of
+    that name is not sent.
+    """
     headers = [
         ("Content-Type", "application/json"),
         ("User-Agent", _USER_AGENT),
         ("webhook-id", message),
         ("webhook-timestamp", str(now_s)),
     ]
-    if keys:
+    if recipient.keys:
         encoding = signing.integrity_encoding
-        integrity, standard = _core.sign(keys, message, now_s, body, encoding=encoding)
+        integrity, standard = _core.sign(recipient.keys, message, now_s, body, encoding=encoding)
         headers += [("webhook-signature", standard), (signing.integrity_header, integrity)]
+    headers += more_headers
+    if recipient.subscription is not None:
+        own = recipient.subscription.delivery.get("headers", {})
+        taken = signing.integrity_header.lower()
+        headers += [(name, value) for name, value in own.items() if name.lower() != taken]
     return headers

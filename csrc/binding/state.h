@@ -70,5 +70,6 @@ bool signing_setup(PyObject *module);
 bool keyring_setup(PyObject *module);
 bool ids_setup(PyObject *module);
 bool publication_setup(PyObject *module);
+bool notification_setup(PyObject *module);
 
 #endif

@@ -1,8 +1,4 @@
-"""``webhooksub …``: what an operator does with a store.
-
-Exit codes: 0 all is well; 1 something was lost or is unhealthy, or the store did not
-answer; 2 the command or a setting is wrong.
-"""
+"""``webhooksub …``: what an operator does with a store, and a developer with an endpoint."""
 
 import logging
 from typing import Any
@@ -17,13 +13,21 @@ from ..errors import (
     WebhooksubError,
 )
 from ..version import __version__
+from .catalog import catalog
+from .completion import completion
+from .deliveries import deliveries, show_delivery
 from .demo import demo
 from .doctor import doctor
+from .events import events
+from .exits import Exit, explained
+from .explain import explain
 from .keys import rotate_keys
+from .listen import listen
 from .moving import export, import_, purge
 from .sendtest import send_test
 from .serve import serve
 from .store import migrate, prune, replay, status
+from .subscriptions import subscriptions
 from .worker import worker
 
 _WRONG = (ConfigurationError, NotFound, UnknownResource, ValidationError)
@@ -37,21 +41,27 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except WebhooksubError as error:
             click.echo(f"webhooksub: {error}", err=True)
-            ctx.exit(2 if isinstance(error, _WRONG) else 1)
+            ctx.exit(Exit.WRONG if isinstance(error, _WRONG) else Exit.UNWELL)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            ctx.exit(Exit.INTERRUPTED)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=f"Looks after a webhooksub store.\n\n{explained()}",
+)
 @click.version_option(__version__, prog_name="webhooksub")
 def main() -> None:
-    """Looks after a webhooksub store.
-
-    Exit codes: 0 all is well, 1 something was lost or is unhealthy, 2 the command or a
-    setting is wrong.
-    """
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
 
 
-for _command in (demo, migrate, status, replay, prune, send_test, doctor, serve, worker):
+for _command in (
+    *(demo, migrate, status, replay, prune, send_test, doctor, serve, worker),
+    *(export, import_, purge, rotate_keys),
+    *(subscriptions, events, deliveries, explain, listen, catalog, completion),
+):
     main.add_command(_command)
-for _command in (export, import_, purge, rotate_keys):
-    main.add_command(_command)
+# One delivery, under the name by which it is asked for.
+main.add_command(show_delivery, "delivery")

@@ -41,6 +41,9 @@ def commands_of(
 
 def _hosted(command: click.Command, host: Callable[[], Host]) -> click.Command:
     hosted = copy.copy(command)
+    if isinstance(hosted, click.Group):
+        hosted.commands = commands_of(hosted.commands, host)
+        return hosted
     hosted.params = [p for p in command.params if p.name not in ("database", "catalog")]
     dropped = {p.name for p in command.params} - {p.name for p in hosted.params}
     inner = command.callback

@@ -1,6 +1,5 @@
 """``export``, ``import``, ``purge``: subscriptions from store to store, the end of a root."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from ..catalogs import Catalog
 from ..secret import SecretText
 from ..transfer import export_lines, import_lines
+from .lists import root_option
 from .options import (
     catalog_named,
     catalog_option,
@@ -18,22 +18,6 @@ from .options import (
     settings,
 )
 from .output import Screen
-
-Command = Callable[..., Any]
-
-
-def root_option(**options: Any) -> Callable[[Command], Command]:
-    """``--root tenant=t1``."""
-    return click.option("--root", metavar="KIND=ID", callback=_root, **options)
-
-
-def _root(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    if text is None:
-        return None
-    kind, equals, id_ = text.partition("=")
-    if not kind or not equals or not id_ or "/" in text:
-        raise click.BadParameter(f"{text!r} is no KIND=ID, such as tenant=t1")
-    return f"{kind}/{id_}"
 
 
 def _check_kind(root: str, catalog: Catalog) -> None:

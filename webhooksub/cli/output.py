@@ -6,7 +6,7 @@ command answers goes to standard output, how it goes along to standard error.
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
@@ -102,6 +102,35 @@ class Screen:
         else:
             self._print_plain(list(rows), title)
 
+    def table(
+        self, data: dict[str, Any], headings: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> None:
+        """`data` as JSON, or one line for each of `rows`."""
+        self.close()
+        if self.as_json:
+            click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        elif self._rich and sys.stdout.isatty():
+            self._print_rich_table(headings, rows)
+        else:
+            self._print_plain_table(headings, rows)
+
+    def _print_rich_table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """What is too long for the terminal goes on in the next line: ids are to be copied."""
+        text = import_module("rich.text").Text
+        table = import_module("rich.table").Table()
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*(text(show(value)) for value in row))
+        import_module("rich.console").Console().print(table)
+
+    def _print_plain_table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        lines = [list(headings), *([show(value) for value in row] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            padded = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
+            click.echo(("  " + "  ".join(padded)).rstrip())
+
     def _print_rich(self, rows: list[Row], title: str) -> None:
         rich_table = import_module("rich.table")
         text = import_module("rich.text").Text
@@ -129,7 +158,7 @@ class Screen:
 
 
 def show(value: object) -> str:
-    """A value as people read it."""
+    """A value as people read it, on one line and without what would steer a terminal."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -138,7 +167,14 @@ def show(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Senders and tenants choose some of what is shown."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _is_number(value: object) -> bool:

@@ -7,8 +7,8 @@ from ...cli.host import Host, commands_of
 from . import database, settings
 from .worker import worker
 
-# They have a store of their own, or know no authorizer; `worker` is the service's.
-_NOT_OF_A_PROJECT = ("demo", "serve", "worker")
+# They have a store of their own, know no authorizer, or are a shell's; `worker` is the service's.
+_NOT_OF_A_PROJECT = ("completion", "demo", "serve", "worker")
 
 
 def make_commands() -> click.Group:

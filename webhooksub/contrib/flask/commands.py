@@ -12,8 +12,8 @@ from ...cli.worker import deliver, health_option
 from ...running import listen
 from .state import current_state
 
-# They have a store of their own, or know no authorizer; `worker` is the app's.
-_NOT_OF_AN_APP = ("demo", "serve", "worker")
+# They have a store of their own, know no authorizer, or are a shell's; `worker` is the app's.
+_NOT_OF_AN_APP = ("completion", "demo", "serve", "worker")
 
 
 def make_commands() -> click.Group:

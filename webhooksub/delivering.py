@@ -22,6 +22,7 @@ from .config import Config
 from .errors import StoreUnavailable
 from .events import OperatorEvent, SubscriptionStatus
 from .feed import SubscriptionFeed
+from .logs import about
 from .news import News
 from .steady import SteadyClock
 from .store.base import DispatcherInfo, EventTuple, Store
@@ -155,7 +156,8 @@ class DeliveryLoop:
                 self._turn(_IDLE_MS)
             self._drain()
         except Exception:
-            log.exception("the delivery loop ended by a defect; call close() and start() again")
+            text = "the delivery loop ended by a defect; call close() and start() again"
+            log.exception(text, extra=about("stopped_by_defect"))
             self.fenced = True
             raise
         finally:
@@ -360,7 +362,8 @@ class DeliveryLoop:
             try:
                 allowed = self._authorizer.still_allowed(owner, parse_root(root))
             except Exception as error:
-                log.exception("the authorizer failed; its last answer stands")
+                text = "the authorizer failed; its last answer stands"
+                log.exception(text, extra=about("authorizer_raised", root=root))
                 self._tell(OperatorEvent("authorizer_failed", repr(error), {"root": root}))
                 continue
             if not allowed:

@@ -37,6 +37,7 @@ from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .handshake import Handshake
 from .lifecycle import Lifecycle
+from .logs import about
 from .looking import Looking
 from .news import News
 from .paging import Paging
@@ -195,7 +196,9 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
             self._flushed = {}
             _close_at_exit(self)
         if self.dev:
-            log.warning("dev=True: loopback addresses, any port and local receivers are open")
+            text = "dev=True: loopback addresses, any port and local receivers are open"
+            log.warning(text, extra=about("dev_opened"))
+        log.info("delivering from %s", self._store.name, extra=about("started"))
         return self
 
     def close(self, grace: float | None = None) -> None:
@@ -212,6 +215,8 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
                 self._lifecycle.close(seconds)
                 if self._loop is not None:
                     self._loop.stop(int(seconds * 1_000))
+                    name = self._store.name
+                    log.info("no longer delivering from %s", name, extra=about("stopped"))
                 if self._sockets is not None:
                     self._sockets.stop()
                 self._listening.close()
@@ -353,11 +358,26 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         `dead` are the store's dead letters, whoever gave them up.
         """
         stats: dict[str, Any] = {"delivering": self._loop is not None and not self._closed}
-        if self._loop is not None and self._engine is not None and not self._closed:
-            stats |= self._engine.stats()
-            stats["unresolved"] = self._loop.unresolved
-            stats["fenced"] = self._loop.fenced
-        return stats | self._store.stats()
+        if counters := self.counters():
+            assert self._loop is not None
+            stats |= counters | {"fenced": self._loop.fenced}
+        return stats | self.counts()
+
+    def counters(self) -> dict[str, int]:
+        """What this process has delivered since it was started and holds now; asks nobody.
+
+        Nothing while it does not deliver.
+        """
+        if self._loop is None or self._engine is None or self._closed:
+            return {}
+        return self._engine.stats() | {"unresolved": self._loop.unresolved}
+
+    def counts(self) -> dict[str, int]:
+        """What is in the store, by counts that cost what waits and not what was delivered.
+
+        Raises StoreUnavailable, Closed.
+        """
+        return self._store.stats()
 
     # --- the same, awaited -----------------------------------------------------------
 
@@ -423,13 +443,13 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
             engine.close()
 
     def _tell(self, event: OperatorEvent) -> None:
-        log.warning("%s: %s", event.kind, event.message)
+        log.warning("%s: %s", event.kind, event.message, extra=about(event.kind, **event.facts))
         if self._on_operator_event is None:
             return
         try:
             self._on_operator_event(event)
         except Exception:
-            log.exception("on_operator_event failed")
+            log.exception("on_operator_event failed", extra=about("operator_event_raised"))
 
     def _check_usable(self) -> None:
         if os.getpid() != self._pid:

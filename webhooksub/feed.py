@@ -17,6 +17,7 @@ from .errors import (
 )
 from .events import OperatorEvent, SubscriptionStatus
 from .handshake import limit, split_allowed
+from .logs import about
 from .store.base import Store, SubscriptionRecord
 
 log = logging.getLogger("webhooksub")
@@ -128,7 +129,9 @@ class SubscriptionFeed:
                 self._tell_unreadable(record, why)
                 reason = UNREADABLE
             else:
-                log.error("subscription %s is invalid: %s", _core.uuid_text(record.id), why)
+                id_ = _core.uuid_text(record.id)
+                facts = about("subscription_invalid", subscription_id=id_, reason=reason)
+                log.error("subscription %s is invalid: %s", id_, why, extra=facts)
             self._set_status(record, SubscriptionStatus.INVALID, reason)
 
     def _try_again(self, record: SubscriptionRecord) -> None:
@@ -142,7 +145,9 @@ class SubscriptionFeed:
             return
         if record.seq not in self._revived:
             self._revived.add(record.seq)
-            log.warning("the key of subscription %s opens again", _core.uuid_text(record.id))
+            id_ = _core.uuid_text(record.id)
+            facts = about("key_opens_again", subscription_id=id_)
+            log.warning("the key of subscription %s opens again", id_, extra=facts)
             self._set_status(record, SubscriptionStatus.ACTIVE, None)
 
     def _tell_unreadable(self, record: SubscriptionRecord, why: KeyUnreadable) -> None:

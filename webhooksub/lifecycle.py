@@ -27,6 +27,7 @@ from .errors import (
 )
 from .events import OperatorEvent, Outcome, format_moment, from_ms
 from .feed import restore
+from .logs import about
 from .store.base import SubscriptionRecord
 from .trying import Recipient, post
 
@@ -140,9 +141,11 @@ class Lifecycle:
             try:
                 self._send(news)
             except WebhooksubError as error:
-                log.info("a lifecycle notification was not sent: %s", error)
+                text = f"a lifecycle notification was not sent: {error}"
+                log.info(text, extra=about("lifecycle_not_sent"))
             except Exception:
-                log.exception("a lifecycle notification could not be made")
+                text = "a lifecycle notification could not be made"
+                log.exception(text, extra=about("lifecycle_defect"))
             finally:
                 with self._changed:
                     self._busy.discard(origin)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .dispatcher import Dispatcher
 from .errors import ConfigurationError
+from .logs import about
 
 log = logging.getLogger("webhooksub")
 
@@ -85,7 +86,8 @@ def run(
         finally:
             hooks.close(0)
     if not told:
-        log.error("the dispatcher has stopped by itself: a supervisor should start it anew")
+        text = "the dispatcher has stopped by itself: a supervisor should start it anew"
+        log.error(text, extra=about("stopped_by_itself"))
     return told
 
 

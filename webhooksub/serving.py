@@ -8,6 +8,8 @@ import math
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import uvicorn
@@ -18,12 +20,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from .contrib.starlette import webhook_routes
 from .dispatcher import Dispatcher
 from .errors import Closed, StoreUnavailable
+from .logs import about
 from .running import Grace
 
 log = logging.getLogger("webhooksub")
@@ -56,6 +59,23 @@ def health_routes(hooks: Dispatcher, *, delivers: bool = True) -> list[Route]:
         return _verdict(None)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]
+
+
+def metrics_routes(hooks: Dispatcher) -> list[Route]:
+    """``/metrics`` for Prometheus; none where the extra ``prometheus`` is not installed."""
+    if find_spec("prometheus_client") is None:
+        return []
+    client = import_module("prometheus_client")
+    exposition = import_module("prometheus_client.exposition")
+    registry = client.CollectorRegistry()
+    registry.register(import_module("webhooksub.contrib.prometheus").WebhooksubCollector(hooks))
+
+    async def metrics(request: Request) -> Response:
+        encode, kind = exposition.choose_encoder(request.headers.get("accept", ""))
+        text = await run_in_threadpool(encode, registry)
+        return Response(text, headers={"content-type": kind} | _NOT_KEPT)
+
+    return [Route("/metrics", metrics)]
 
 
 def _verdict(reason: str | None) -> JSONResponse:
@@ -94,7 +114,8 @@ def _or_unavailable(asks: Callable[[Request], Any]) -> Callable[[Request], Any]:
         try:
             return asks(request)
         except PyJWKClientConnectionError as error:
-            log.error("the issuer does not show its keys: %s", error)
+            text = f"the issuer does not show its keys: {error}"
+            log.error(text, extra=about("issuer_unreachable"))
             raise HTTPException(503, headers={"Retry-After": _ISSUER_RETRY}) from None
 
     return asked

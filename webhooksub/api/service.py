@@ -8,6 +8,7 @@ from typing import Any
 from ..authorizer import allow_all
 from ..dispatcher import Dispatcher
 from ..errors import ConfigurationError, Conflict, WebhooksubError
+from ..logs import about
 from . import facts, problems
 from .call import Call
 from .exchange import JSON, ApiAnswer, ApiRequest
@@ -57,10 +58,10 @@ class SubscriptionApi:
         except WebhooksubError as error:
             told = _refused(error, request)
             if told.status >= 500:
-                log.error("the API cannot answer: %s", error)
+                log.error("the API cannot answer: %s", error, extra=about("api_unavailable"))
             answer = told.answer()
         except Exception:
-            log.exception("the API has a defect")
+            log.exception("the API has a defect", extra=about("api_defect"))
             answer = problems.broken().answer()
         if request.method == "HEAD":
             return ApiAnswer(answer.status, answer.headers, b"")

@@ -132,16 +132,7 @@ class Screen:
             click.echo(("  " + "  ".join(padded)).rstrip())
 
     def _print_rich(self, rows: list[Row], title: str) -> None:
-        rich_table = import_module("rich.table")
-        text = import_module("rich.text").Text
-        table = rich_table.Table(title=title or None, title_justify="left", show_header=False)
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(
-            justify="right" if all(_is_number(v) for _, v in rows) else "left", overflow="fold"
-        )
-        for name, value in rows:
-            table.add_row(text(name), text(show(value)))
-        import_module("rich.console").Console().print(table)
+        import_module("rich.console").Console().print(_rich_table(rows, title))
 
     def _print_plain(self, rows: list[Row], title: str) -> None:
         if title:
@@ -155,6 +146,43 @@ class Screen:
                 if _is_number(value)
                 else f"  {name:<{width}}  {shown}"
             )
+
+
+class Board:
+    """A table that is drawn anew in its place where rich draws and a person looks, and below the
+    one before where not."""
+
+    def __init__(self) -> None:
+        self._live: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stdout.isatty() and find_spec("rich") is not None:
+            self._live = import_module("rich.live").Live(auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, rows: list[Row], title: str) -> None:
+        if self._live is None:
+            Screen()._print_plain(rows, title)
+        else:
+            self._live.update(_rich_table(rows, title), refresh=True)
+
+
+def _rich_table(rows: list[Row], title: str) -> Any:
+    text = import_module("rich.text").Text
+    table = import_module("rich.table").Table(
+        title=text(title) if title else None, title_justify="left", show_header=False
+    )
+    table.add_column(style="bold", no_wrap=True)
+    numbers = all(_is_number(value) for _, value in rows)
+    table.add_column(justify="right" if numbers else "left", overflow="fold")
+    for name, value in rows:
+        table.add_row(text(name), text(show(value)))
+    return table
 
 
 def show(value: object) -> str:

@@ -12,6 +12,7 @@ from ..store import open_store
 from .exits import Exit
 from .options import database_option, existing_store, json_option, moment, publisher, settings
 from .output import Row, Screen
+from .watching import watch_status
 
 _STATES = [state.name.lower() for state in DeliveryState]
 
@@ -36,14 +37,31 @@ def migrate(database: str, as_json: bool) -> None:
 @click.command()
 @database_option
 @json_option
-def status(database: str, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3_600),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often --watch looks.",
+)
+def status(database: str, as_json: bool, watch: bool, every: float) -> None:
     """Say what waits in the store and who delivers from it.
 
     Ends with 1 when work waits and nobody delivers, or events were set aside because they
-    kept killing the dispatcher.
+    kept killing the dispatcher. With --watch it is the last look that counts, and --json
+    prints one line for each.
     """
     with existing_store(database) as store:
-        data = store_status(store.facts(), store.stats())
+
+        def look() -> dict[str, Any]:
+            return store_status(store.facts(), store.stats())
+
+        if watch:
+            fine = watch_status(look, status_rows, every, as_json)
+            click.get_current_context().exit(Exit.of(fine))
+        data = look()
     with Screen(as_json) as screen:
         screen.answer(data, status_rows(data))
         if not data["healthy"] and not as_json:

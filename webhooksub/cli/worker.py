@@ -13,7 +13,10 @@ from .exits import Exit
 from .options import Command, address, need_serving
 
 health_option: Callable[[Command], Command] = click.option(
-    "--health", type=address, metavar="HOST:PORT", help="Answer /healthz and /readyz there."
+    "--health",
+    type=address,
+    metavar="HOST:PORT",
+    help="Answer /healthz, /readyz, /metrics.",
 )
 
 
@@ -49,7 +52,8 @@ def deliver(hooks: Dispatcher, database: str, listener: socket.socket | None) ->
     if listener is None:
         return run(hooks, begin=begin)
     serving = need_serving()
-    server = serving.HttpServer(serving.application(serving.health_routes(hooks)), listener)
+    routes = [*serving.health_routes(hooks), *serving.metrics_routes(hooks)]
+    server = serving.HttpServer(serving.application(routes), listener)
 
     def begin_with_health() -> None:
         server.start()

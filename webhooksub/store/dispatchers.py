@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from ..logs import about
 from . import due, outbox
 from .base import DispatcherInfo
 from .schema import dispatcher
@@ -59,7 +60,8 @@ def begin(
 
 
 def warn_of_clock(ms: int) -> None:
-    log.warning("the wall clock was set back by %d ms or more: what waits keeps its delays", ms)
+    text = "the wall clock was set back by %d ms or more: what waits keeps its delays"
+    log.warning(text, ms, extra=about("clock_set_back", ms=ms))
 
 
 def follow_clock(transaction: Transaction, now: int) -> bool:

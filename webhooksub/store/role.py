@@ -11,6 +11,7 @@ from sqlalchemy import select
 from .. import _core
 from ..config import StoreConfig
 from ..errors import ConfigurationError, Forked
+from ..logs import about
 from . import deliveries, dispatchers, due, outbox
 from .base import DispatcherInfo, DueTuple, EventTuple
 from .groups import DueGroups, read_groups
@@ -142,7 +143,9 @@ class DispatcherRole:
                 raise ConfigurationError("nobody takes events any more")
             take(events)
         except Exception:
-            log.exception("%d events could not be handed over; they will be claimed", len(events))
+            text = "%d events could not be handed over; they will be claimed"
+            facts = about("hand_over_failed", events=len(events))
+            log.exception(text, len(events), extra=facts)
             self.release_events([event[0] for event in events])
 
     def wake(self) -> None:

@@ -13,6 +13,7 @@ from .. import _core
 from ..config import StoreConfig
 from ..errors import ConfigurationError
 from ..events import RotatedKeys
+from ..logs import about
 from . import (
     counters,
     creations,
@@ -182,11 +183,16 @@ class SqlStore(SqlReads):
                 "(keyring, keyring_file)"
             )
         if plain and keys:
-            log.warning("%d integrity keys are not sealed: run `webhooksub rotate-keys`", plain)
+            log.warning(
+                "%d integrity keys are not sealed: run `webhooksub rotate-keys`",
+                plain,
+                extra=about("keys_unsealed", keys=plain),
+            )
         elif plain:
             log.warning(
                 "integrity keys are stored as they are, protected by the mode of %s alone",
                 self.name,
+                extra=about("keys_plain"),
             )
 
     # --- subscriptions ---------------------------------------------------------------

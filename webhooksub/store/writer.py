@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from ..errors import Closed, WebhooksubError
+from ..logs import about
 from .sqlite import FAILURES, SqliteFile, keep_for_ever, unavailable
 from .transaction import Transaction
 
@@ -218,7 +219,7 @@ class Writer:
             try:
                 act()
             except Exception:
-                log.exception("after a commit")
+                log.exception("after a commit", extra=about("after_commit_failed"))
 
 
 class _NotBegun(Exception):

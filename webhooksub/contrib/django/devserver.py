@@ -13,6 +13,7 @@ import threading
 from django.apps import apps
 
 from ... import ConfigurationError, StoreUnavailable
+from ...logs import about
 from .dispatcher import current
 
 log = logging.getLogger("webhooksub")
@@ -40,10 +41,12 @@ def _start() -> None:
     while True:
         try:
             current().start()
-            log.warning("runserver delivers webhooks in this process")
+            text = "runserver delivers webhooks in this process"
+            log.warning(text, extra=about("runserver_delivers"))
             return
         except (ConfigurationError, StoreUnavailable) as error:
             if str(error) != told:
                 told = str(error)
-                log.warning("runserver does not deliver webhooks yet: %s", told)
+                text = f"runserver does not deliver webhooks yet: {told}"
+                log.warning(text, extra=about("runserver_waits"))
         threading.Event().wait(_AGAIN_SECONDS)

@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from django.dispatch import Signal
 
 from ... import OperatorEvent
+from ...logs import about
 
 log = logging.getLogger("webhooksub")
 
@@ -69,4 +70,9 @@ def _ids(model: str, seqs: set[int]) -> dict[int, str]:
 def _send(signal: Signal, **facts: Any) -> None:
     for heard, answer in signal.send_robust(sender=OperatorEvent, **facts):
         if isinstance(answer, Exception):
-            log.error("a receiver of a signal failed: %r", heard, exc_info=answer)
+            log.error(
+                "a receiver of a signal failed: %r",
+                heard,
+                exc_info=answer,
+                extra=about("signal_receiver_raised"),
+            )

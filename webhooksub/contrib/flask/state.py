@@ -16,6 +16,7 @@ from ...authorizer import allow_all
 from ...config import ENVIRONMENT_PREFIX, Config
 from ...dispatcher import Dispatcher
 from ...errors import ConfigurationError, WebhooksubError
+from ...logs import about
 from .background import AuthorizerOfApp, told_in_context
 
 log = logging.getLogger("webhooksub")
@@ -102,7 +103,7 @@ class AppState:
             try:
                 _ = self.dispatcher
             except WebhooksubError as error:
-                log.warning("publishing will fail: %s", error)
+                log.warning("publishing will fail: %s", error, extra=about("publishing_will_fail"))
             self._prepared = True
 
     def _given(self) -> dict[str, Any]:

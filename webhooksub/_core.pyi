@@ -19,6 +19,9 @@ def uuid_text(uuid: bytes, /) -> str: ...
 def uuid_bytes(text: str, /) -> bytes:
     """Raises ValueError when `text` is no UUID."""
 
+def traceparent(event_id: bytes, /) -> str:
+    """W3C Trace Context of an event: its id is the trace's, the parent span its last 8 bytes."""
+
 def notification_id(event_id: bytes, subscription_id: bytes) -> str: ...
 def render_notification(
     event: tuple[

@@ -97,6 +97,7 @@ class HttpConfig:
     handshake: Literal["off", "graph", "cloudevents"] = "off"  # asks a URL before it is sent to
     handshake_origin: str | None = None  # our own DNS name, for cloudevents
     ca_bundle: str | None = None  # PEM file or hashed directory
+    traceparent: bool = False  # a notification sent alone names its event's trace (W3C)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from .paging import Page, Paging
 from .requesting import DeliveryRequest, request_of
 from .rotation import rotate
 from .secret import concealed, hidden
-from .store.base import Store
+from .store.base import EventRecord, Store
 from .subscribing import Expires, Subscriptions
 
 
@@ -211,8 +211,15 @@ class DispatcherSubscriptions:
             recipient,
             self.config.signing,
             self._clock(),
-            self._handshake.headers,
+            (*self._handshake.headers, *self._trace(stored, recipient)),
         )
+
+    def _trace(self, event: EventRecord, recipient: trying.Recipient) -> list[tuple[str, str]]:
+        """As the engine sends it: not of a batch."""
+        value = recipient.subscription
+        if not self.config.http.traceparent or (value is not None and "batch" in value.delivery):
+            return []
+        return [("traceparent", _core.traceparent(event.id))]
 
     def _set_status(
         self, id_: str, actor: Any, status: SubscriptionStatus, revision: int | None

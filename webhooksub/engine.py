@@ -21,6 +21,7 @@ _HTTP = (
     "deny",
     "nat64",
     "proxy",
+    "traceparent",
 )
 
 

@@ -95,8 +95,7 @@ def sealed_headers(
 ) -> list[tuple[str, str]]:
     """All of a request, in the order in which attempts send them.
 
-    A subscription may be older than the operator's name for integrityHash: its own header of
-    that name is not sent.
+    A subscription's own header of a name that is ours is not sent: it may be older than that.
     """
     headers = [
         ("Content-Type", "application/json"),
@@ -111,6 +110,6 @@ def sealed_headers(
     headers += more_headers
     if recipient.subscription is not None:
         own = recipient.subscription.delivery.get("headers", {})
-        taken = signing.integrity_header.lower()
-        headers += [(name, value) for name, value in own.items() if name.lower() != taken]
+        ours = {signing.integrity_header.lower(), *(name.lower() for name, _ in headers)}
+        headers += [(name, value) for name, value in own.items() if name.lower() not in ours]
     return headers

@@ -293,6 +293,12 @@ read_sockets(struct reading *r, PyObject *value)
     return read_flag(value, &r->out->host.serves);
 }
 
+static bool
+read_traceparent(struct reading *r, PyObject *value)
+{
+    return read_flag(value, &r->out->engine.traceparent);
+}
+
 static const char *
 read_dev(struct reading *r, PyObject *value)
 {
@@ -357,6 +363,7 @@ static const struct {
     {"integrity_header", read_header},
     {"integrity_encoding", read_encoding},
     {"handshake_origin", read_origin},
+    {"traceparent", read_traceparent},
     {"allow", read_allow},
     {"deny", read_deny},
     {"nat64", read_nat64},

@@ -92,6 +92,18 @@ check_json(PyObject *module, PyObject *args, PyObject *kwargs)
     Py_RETURN_NONE;
 }
 
+static PyObject *
+traceparent(PyObject *module, PyObject *object)
+{
+    (void)module;
+    uint8_t event_id[WHS_UUID_BYTES];
+    char text[WHS_TRACEPARENT_SIZE];
+    if (!uuid_from(object, "event_id", event_id))
+        return NULL;
+    whs_traceparent(event_id, text);
+    return PyUnicode_FromString(text);
+}
+
 static PyMethodDef functions[] = {
     {"uuid7", uuid7, METH_O, "uuid7($module, now_ms, /)\n--\n\n"},
     {"uuid_text", uuid_text, METH_O, "uuid_text($module, uuid, /)\n--\n\n"},
@@ -100,6 +112,9 @@ static PyMethodDef functions[] = {
     {"notification_id", (PyCFunction)(void (*)(void))notification_id,
      METH_VARARGS | METH_KEYWORDS,
      "notification_id($module, event_id, subscription_id)\n--\n\n"},
+    {"traceparent", traceparent, METH_O,
+     "traceparent($module, event_id, /)\n--\n\n"
+     "W3C Trace Context of an event: its id is the trace's."},
     {"check_json", (PyCFunction)(void (*)(void))check_json,
      METH_VARARGS | METH_KEYWORDS,
      "check_json($module, data, max_depth=64)\n--\n\n"

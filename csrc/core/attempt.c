@@ -110,8 +110,17 @@ add_header(struct whs_request *request, struct whs_slice name, struct whs_slice 
     request->headers[request->header_count++] = (struct whs_header){name, value};
 }
 
-/* A subscription may be older than the operator's name for integrityHash: its own
- * header of that name is not sent. */
+/* A subscription may be older than the operator's name for integrityHash, or than our
+ * traces: its own header of such a name is not sent. */
+static bool
+is_ours(const struct whs_work *work, const struct whs_attempt *attempt,
+        struct whs_slice name)
+{
+    return whs_slice_equal_nocase(name, whs_slice_of(work->config->integrity_header)) ||
+           (attempt->traceparent[0] &&
+            whs_slice_equal_nocase(name, WHS_SLICE("traceparent")));
+}
+
 static void
 add_headers(const struct whs_work *work, struct whs_attempt *attempt)
 {
@@ -134,8 +143,11 @@ add_headers(const struct whs_work *work, struct whs_attempt *attempt)
     if (work->config->request_origin[0])
         add_header(request, WHS_SLICE("WebHook-Request-Origin"),
                    whs_slice_of(work->config->request_origin));
+    if (attempt->traceparent[0])
+        add_header(request, WHS_SLICE("traceparent"),
+                   whs_slice_of(attempt->traceparent));
     for (size_t i = 0; i < subscription->header_count; i++)
-        if (!whs_slice_equal_nocase(subscription->headers[i].name, integrity_header))
+        if (!is_ours(work, attempt, subscription->headers[i].name))
             add_header(request, subscription->headers[i].name,
                        subscription->headers[i].value);
 }
@@ -164,6 +176,10 @@ write_request(const struct whs_work *work, struct whs_attempt *attempt)
     request->origin = attempt->origin->name;
     request->body = whs_buf_slice(&attempt->body);
     request->fresh_connection = is_last(work, attempt);
+    /* A batch has many traces. */
+    attempt->traceparent[0] = '\0';
+    if (work->config->traceparent && !attempt->batch)
+        whs_traceparent(attempt->first->fanout->event->id, attempt->traceparent);
     add_headers(work, attempt);
 }
 

@@ -32,6 +32,7 @@ struct whs_attempt {
     struct whs_buf ids; /* of a batch: notification ids, one behind the other */
     char id[WHS_NOTIFICATION_ID_SIZE];
     char timestamp[24];
+    char traceparent[WHS_TRACEPARENT_SIZE]; /* "" for none */
     struct whs_signatures signatures;
 };
 

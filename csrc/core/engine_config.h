@@ -39,6 +39,7 @@ struct whs_engine_config {
     char integrity_header[64]; /* "integrityHash" */
     char user_agent[64];
     char request_origin[256]; /* WebHook-Request-Origin; "" for none */
+    bool traceparent;         /* a notification that is sent alone names its trace */
     /* False in memory: what cannot start stays queued, because there is no store to
      * spill to before its retry. */
     bool spill;

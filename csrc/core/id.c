@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "crypto.h"
@@ -95,4 +96,13 @@ whs_batch_id(const char (*ids)[WHS_NOTIFICATION_ID_SIZE], size_t count,
 {
     struct whs_slice all = {ids[0], count * sizeof(ids[0])};
     write_digest_id("bat_", all, out);
+}
+
+void
+whs_traceparent(const uint8_t event_id[WHS_UUID_BYTES], char out[WHS_TRACEPARENT_SIZE])
+{
+    char trace[2 * WHS_UUID_BYTES + 1], span[WHS_UUID_BYTES + 1];
+    whs_hex_encode(event_id, WHS_UUID_BYTES, trace);
+    whs_hex_encode(event_id + WHS_UUID_BYTES / 2, WHS_UUID_BYTES / 2, span);
+    snprintf(out, WHS_TRACEPARENT_SIZE, "00-%s-%s-01", trace, span);
 }

@@ -35,4 +35,10 @@ void whs_notification_id(const uint8_t event_id[WHS_UUID_BYTES],
 void whs_batch_id(const char (*ids)[WHS_NOTIFICATION_ID_SIZE], size_t count,
                   char out[WHS_NOTIFICATION_ID_SIZE]);
 
+/* W3C Trace Context: the trace of an event has the event's id, the span above all that
+ * happens to it the id's last 8 bytes, which are never 0. Marked as sampled. */
+#define WHS_TRACEPARENT_SIZE 56
+void whs_traceparent(const uint8_t event_id[WHS_UUID_BYTES],
+                     char out[WHS_TRACEPARENT_SIZE]);
+
 #endif

@@ -24,8 +24,9 @@
 #define WHS_ANSWER_READ_MAX (64 * 1024)
 #define WHS_ADDRESS_SIZE 64
 /* Content-Type, webhook-id, webhook-timestamp, webhook-signature, integrityHash,
- * WebHook-Request-Origin, Expect, User-Agent and the subscription's own. */
-#define WHS_REQUEST_HEADERS_MAX (WHS_HEADERS_MAX + 8)
+ * WebHook-Request-Origin, traceparent, Expect, User-Agent and the subscription's own.
+ */
+#define WHS_REQUEST_HEADERS_MAX (WHS_HEADERS_MAX + 9)
 
 enum whs_method { WHS_METHOD_POST = 1, WHS_METHOD_OPTIONS = 2 };
 

@@ -132,6 +132,34 @@ an_own_header_of_the_operators_name_of_the_hash_is_not_sent(void **state)
 }
 
 static void
+tell_the_trace(struct whs_engine_config *config)
+{
+    config->traceparent = true;
+}
+
+static void
+a_notification_names_its_events_trace_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct whs_header own[] = {
+        {WHS_SLICE("TraceParent"), WHS_SLICE("mine")}};
+    for (int asked = 0; asked < 2; asked++) {
+        struct rig rig;
+        rig_init(&rig, asked ? tell_the_trace : NULL);
+        rig_put(&rig, (struct world_sub){.seq = 1, .headers = own, .header_count = 1});
+        rig_push(&rig, 1, "t1");
+        rig_turn(&rig);
+        char *sent = fake_request_header(rig_request(&rig, 0), "traceparent");
+        assert_int_equal(sent != NULL, asked);
+        if (sent)
+            assert_int_equal(strlen(sent), WHS_TRACEPARENT_SIZE - 1);
+        free(sent);
+        assert_header(&rig, 0, "TraceParent", asked ? NULL : "mine");
+        rig_fini(&rig);
+    }
+}
+
+static void
 a_retry_has_the_same_id_and_its_own_timestamp(void **state)
 {
     (void)state;
@@ -523,6 +551,7 @@ main(void)
         cmocka_unit_test(a_key_signs_the_very_bytes_in_both_ways),
         cmocka_unit_test(a_subscriptions_own_headers_are_sent),
         cmocka_unit_test(an_own_header_of_the_operators_name_of_the_hash_is_not_sent),
+        cmocka_unit_test(a_notification_names_its_events_trace_where_that_is_asked_for),
         cmocka_unit_test(a_retry_has_the_same_id_and_its_own_timestamp),
         cmocka_unit_test(a_delivery_that_succeeds_is_reported_once_and_ends_its_event),
         cmocka_unit_test(an_event_is_done_with_the_last_of_its_matches),

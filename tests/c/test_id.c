@@ -159,6 +159,18 @@ a_batchs_id_depends_on_its_members_and_their_order(void **state)
     assert_string_not_equal(id, other);
 }
 
+static void
+an_events_trace_has_the_events_id(void **state)
+{
+    (void)state;
+    uint8_t id[WHS_UUID_BYTES];
+    char text[WHS_TRACEPARENT_SIZE];
+    assert_true(whs_uuid_parse(WHS_SLICE("01a2116a-b419-7cdf-933f-eebda918d9fd"), id));
+    whs_traceparent(id, text);
+    assert_string_equal(text,
+                        "00-01a2116ab4197cdf933feebda918d9fd-933feebda918d9fd-01");
+}
+
 int
 main(void)
 {
@@ -170,6 +182,7 @@ main(void)
         cmocka_unit_test(a_notifications_id_depends_on_event_and_subscription_alone),
         cmocka_unit_test(every_bit_of_both_ids_counts),
         cmocka_unit_test(a_batchs_id_depends_on_its_members_and_their_order),
+        cmocka_unit_test(an_events_trace_has_the_events_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,13 @@ CHANGES = ("webhook-timestamp", "webhook-signature")
         ({"delivery": {"batch": {"maxNotifications": 10, "lingerMs": 1}}}, PATH, [], {}),
         ({"delivery": {"headers": {"X-Own": "it's"}}}, PATH, 1, {}),
         ({"integrity_key": None}, PATH, 1, {}),
+        ({"delivery": {"headers": {"Traceparent": "own"}}}, PATH, 1, {"traceparent": True}),
+        (
+            {"delivery": {"batch": {"maxNotifications": 2, "lingerMs": 1}}},
+            PATH,
+            1,
+            {"traceparent": True},
+        ),
         ({}, PATH, 1, {"integrity_encoding": "base64", "integrity_header": "X-Sum"}),
     ],
 )

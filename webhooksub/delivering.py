@@ -27,6 +27,7 @@ from .news import News
 from .steady import SteadyClock
 from .store.base import DispatcherInfo, EventTuple, Store
 from .telling import Telling
+from .watching import Watching
 
 log = logging.getLogger("webhooksub")
 
@@ -52,13 +53,14 @@ class DeliveryLoop:
         authorizer: Authorizer,
         tell: Callable[[OperatorEvent], None],
         news: News,
+        watching: Watching,
     ) -> None:
         self._store, self._engine, self._feed = store, engine, feed
         self._config, self._clock = config.dispatcher, clock
         self._steady = SteadyClock(clock)  # of the rhythms
         self._authorizer, self._tell = authorizer, tell
         self._telling = Telling(store, tell, clock, self._config.tell_again_ms)
-        self._news = news
+        self._news, self._watching = news, watching
         self._done: deque[tuple[int]] = deque()
         self._overflow: deque[EventTuple] = deque()
         self._refused: list[tuple[int, int]] = []
@@ -343,6 +345,7 @@ class DeliveryLoop:
     def _tell_of(self, reports: _core.Reports) -> None:
         """They are written: what cannot be told now for want of the store is not told."""
         try:
+            self._watching.of_reports(reports)
             changes = reports.subscriptions()
             self._telling.of_subscriptions(changes)
             self._news.of_subscriptions(changes)

@@ -47,6 +47,7 @@ from .store import open_store
 from .store.base import DispatcherInfo, NewEvent, Published, Store
 from .subscribing import Subscriptions
 from .version import __version__
+from .watching import Watcher, Watching
 
 log = logging.getLogger("webhooksub")
 
@@ -127,6 +128,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         )
         self._paging = Paging(self._store, self._subscriptions, self._looking)
         self._publication = Publication(catalog, clock, json)
+        self._watching = Watching(self._store, clock)
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._engine: _core.Engine | None = None
@@ -178,6 +180,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
                 self._authorizer,
                 self._tell,
                 news,
+                self._watching,
             )
             info = DispatcherInfo(
                 id=_core.uuid7(self._clock()),
@@ -287,10 +290,11 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
     def _publish(self, rows: list[NewEvent], connection: Any) -> Sequence[Event]:
         if not self._warned and self._loop is None:
             self._warn_without_dispatcher()
-        if connection is None:
-            published = self._store.publish(rows)
-        else:
-            published = self._store.publish_on(connection, rows)
+        with self._watching.publishing(rows):
+            if connection is None:
+                published = self._store.publish(rows)
+            else:
+                published = self._store.publish_on(connection, rows)
         return self._published(rows, published, connection)
 
     def _published(
@@ -378,6 +382,10 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         Raises StoreUnavailable, Closed.
         """
         return self._store.stats()
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Tells one who looks on of what is published and delivered here; None: nobody."""
+        self._watching.watcher = watcher
 
     # --- the same, awaited -----------------------------------------------------------
 

@@ -86,6 +86,11 @@ _OWN_OUTCOMES = frozenset(
 )
 
 
+def is_own(outcome: Outcome) -> bool:
+    """It is ours: no endpoint had a part in it."""
+    return outcome in _OWN_OUTCOMES
+
+
 def public_outcome(outcome: Outcome, http_status: int | None) -> str:
     """What a tenant is told: ``delivered``, ``refused`` (an HTTP answer that is no 2xx),
     ``unreachable``, or what we did ourselves. More would be a scan of what is behind our

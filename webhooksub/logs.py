@@ -42,6 +42,7 @@ RECORDS: dict[str, tuple[int, str]] = {
     "authorizer_raised": (logging.ERROR, "the same as authorizer_failed, with the traceback"),
     "operator_event_raised": (logging.ERROR, "on_operator_event raised"),
     "signal_receiver_raised": (logging.ERROR, "Django: a receiver of a signal raised"),
+    "watcher_raised": (logging.ERROR, "a watcher of deliveries raised"),
     "hand_over_failed": (logging.ERROR, "published events will be claimed a little later"),
     "after_commit_failed": (logging.ERROR, "what follows a commit failed; it stands"),
     "api_unavailable": (logging.ERROR, "the API answered 5xx"),

@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from webhooksub import Dispatcher, StoreUnavailable, allow_all
-from webhooksub.contrib.prometheus import ENGINE, OWN, STORE, WebhooksubCollector
+from webhooksub.contrib.prometheus import WebhooksubCollector
+from webhooksub.metrics import ENGINE, OWN, STORE
 from webhooksub.testing import Receiver
 
 QUICK = {"retry_steps_ms": (50,), "retry_jitter": 0, "retry_max_retries": 1, "poll_ms": 30}

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from acme import KEY, PATH, RECORDS
+from click.testing import CliRunner
 from commands import Running, webhooksub
 
 from webhooksub import Dispatcher, allow_all
+from webhooksub.cli import main
 
 FOLDER = "webhooksub-listen"
 Done = subprocess.CompletedProcess[str]
@@ -190,12 +192,13 @@ def test_its_key_is_secret_stays_and_is_never_printed(listening: Listening) -> N
     ],
 )
 def test_a_mistake_names_the_argument_and_ends_with_2(
-    arguments: tuple[str, ...], named: str, tmp_path: Path
+    arguments: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").touch()
-    with webhooksub(*arguments, folder=tmp_path) as process:
-        assert process.wait() == 2
-    assert named in process.said.splitlines()[-1], process.said
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.stdout) == (2, ""), done.output
+    assert named in done.stderr.splitlines()[-1]
 
 
 def test_a_port_that_is_taken_is_told(listening: Listening) -> None:

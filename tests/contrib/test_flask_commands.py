@@ -102,6 +102,23 @@ def test_send_test_signs_for_a_subscription_of_the_apps_catalog(
         assert receiver.requests[0].json()["data"] == {"test": True}
 
 
+def test_lists_are_of_the_apps_store_and_catalog(app: Flask, runner: FlaskCliRunner) -> None:
+    with app.app_context():
+        made = hooks.dispatcher.subscribe(
+            ORDERS, "create", "https://one.example/hook", expires=timedelta(days=1)
+        )
+        event = hooks.publish(ORDER, "create")
+        hooks.close()
+    for command, id_ in (("subscriptions", made.id), ("events", event.id)):
+        said = runner.invoke(args=["webhooksub", command, "list", "--help"]).output
+        assert "--database" not in said
+        result = runner.invoke(args=["webhooksub", command, "list", "--json"])
+        assert result.exit_code == 0, result.output
+        assert [row["id"] for row in json.loads(result.stdout)["data"]] == [id_]
+    result = runner.invoke(args=["webhooksub", "explain", ORDER, "create", "--json"])
+    assert [row["code"] for row in json.loads(result.stdout)["data"]] == ["hears"]
+
+
 SERVICE = """
 from flask import Flask
 from webhooksub import allow_all

@@ -298,6 +298,21 @@ def test_a_terminal_gets_a_frame_that_fits(database: Path, delivered: tuple[str,
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_a_list_on_a_terminal_fits_and_loses_nothing(
+    database: Path, delivered: tuple[str, str]
+) -> None:
+    pytest.importorskip("rich")
+    event, subscription = delivered
+    url = f"sqlite:///{database}"
+    shown = on_terminal("-m", "webhooksub", "deliveries", "list", "--database", url)
+    lines = shown.splitlines()
+    assert lines[0].startswith("┏")
+    assert all(len(line) <= 80 for line in lines)
+    cells = [line.split("│") for line in lines if line.startswith("│")]
+    columns = ["".join(cell.strip() for cell in column) for column in zip(*cells, strict=True)]
+    assert columns[1:4] == [event, subscription, "delivered"]
+
+
 def test_without_rich_a_terminal_gets_plain_text_and_a_bar(
     database: Path, delivered: tuple[str, str]
 ) -> None:

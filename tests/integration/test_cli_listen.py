@@ -201,6 +201,18 @@ def test_a_mistake_names_the_argument_and_ends_with_2(
     assert named in done.stderr.splitlines()[-1]
 
 
+def test_a_folder_that_cannot_be_written_to_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / FOLDER / "ca.pem").mkdir(parents=True)
+    done = CliRunner().invoke(main, ["listen", "--port", "0"])
+    assert done.exit_code == 2
+    assert done.stderr.endswith(
+        "Invalid value for --folder: webhooksub-listen/ca.pem: Is a directory\n"
+    )
+
+
 def test_a_port_that_is_taken_is_told(listening: Listening) -> None:
     port = listening.url.rpartition(":")[2].strip("/")
     with webhooksub("listen", "--port", port, folder=listening.folder) as second:

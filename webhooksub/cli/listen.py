@@ -95,9 +95,7 @@ def listen(
         listener = Listener(keys, keys_of, answering, told, header)
         server = _server(listener, port, _counting(count, ended))
         try:
-            ca = folder / "ca.pem"
-            ca.write_bytes(server.ca_pem)
-            _say_how(server.url(), ca, key_file)
+            _say_how(server.url(), _trusted_by(folder, server.ca_pem), key_file)
             wait_for_end(lambda: not ended.is_set())
         finally:
             server.close()
@@ -119,6 +117,16 @@ def _keys(folder: Path, files: Sequence[Path]) -> tuple[list[str], Path]:
     except OSError as error:
         raise click.BadParameter(f"{folder}: {error.strerror}", param_hint="--folder") from None
     return [read_key(file) for file in files], files[0]
+
+
+def _trusted_by(folder: Path, pem: bytes) -> Path:
+    """The file for whoever is to trust it."""
+    file = folder / "ca.pem"
+    try:
+        file.write_bytes(pem)
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror}", param_hint="--folder") from None
+    return file
 
 
 def _server(listener: Listener, port: int, answered: Callable[[], None]) -> HttpsServer:

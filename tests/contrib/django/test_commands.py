@@ -72,6 +72,16 @@ def test_the_help_names_the_commands_of_a_project(manage: Manage) -> None:
     assert "--database" not in manage("webhooksub", "status", "--help").stdout
 
 
+def test_lists_are_of_the_services_own_database(manage: Manage, shop: Shop) -> None:
+    Order.objects.create(shop=shop, total=1)
+    done = manage("webhooksub", "events", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    [event] = json.loads(done.stdout)["data"]
+    assert event["modificationType"] == "create"
+    assert "--database" not in manage("webhooksub", "events", "list", "--help").stdout
+    assert manage("webhooksub", "events", "show", "nonsense").returncode == 2
+
+
 def test_a_wrong_command_ends_with_2(manage: Manage) -> None:
     assert manage("webhooksub", "stats").returncode == 2
     assert manage("webhooksub", "prune").returncode == 2

@@ -21,6 +21,7 @@ from typing import NoReturn, Self
 
 from . import _core
 from .errors import ConfigurationError
+from .logs import about
 from .secret import SecretBytes, SecretText
 
 log = logging.getLogger("webhooksub")
@@ -96,7 +97,8 @@ def _read(path: str | os.PathLike[str]) -> SecretText:
     except OSError as error:
         raise ConfigurationError(error.strerror or "cannot be read") from None
     if mode & _READABLE_BY_OTHERS:
-        log.warning("others may read the keyring %s (mode %04o): chmod 600", path, mode)
+        facts = about("keyring_readable", path=str(path))
+        log.warning("others may read the keyring %s (mode %04o)", path, mode, extra=facts)
     return text
 
 

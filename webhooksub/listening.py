@@ -14,6 +14,7 @@ from . import _core
 from .authorizer import Authorizer
 from .config import SocketConfig
 from .errors import StoreUnavailable
+from .logs import about
 from .store.listeners import Listeners
 
 log = logging.getLogger("webhooksub")
@@ -70,7 +71,8 @@ class Listening:
         try:
             self._listeners.remove([sid])
         except StoreUnavailable as error:
-            log.warning("a connection's end is told later: %s", error)
+            facts = about("listening_untold")
+            log.warning("a connection's end is told later: %s", error, extra=facts)
             with self._lock:
                 self._gone.add(sid)
 
@@ -86,7 +88,8 @@ class Listening:
             self._listeners.remove([*held, *self._gone])
             self._listeners.leave(self._process)
         except StoreUnavailable as error:
-            log.warning("connections that end are told to nobody: %s", error)
+            facts = about("listening_untold")
+            log.warning("connections that end are told to nobody: %s", error, extra=facts)
 
     def _since(self) -> int:
         return self._clock() - self._config.socket_lease_ms
@@ -96,7 +99,8 @@ class Listening:
             try:
                 self._beat()
             except StoreUnavailable as error:
-                log.warning("the store does not hear which connections are open: %s", error)
+                facts = about("listening_untold")
+                log.warning("connections are not told to the store: %s", error, extra=facts)
 
     def _beat(self) -> None:
         with self._lock:

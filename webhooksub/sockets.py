@@ -25,6 +25,7 @@ from . import _core
 from .config import SocketConfig
 from .errors import StoreUnavailable
 from .events import Outcome
+from .logs import about
 from .store.base import Store
 from .subscribing import SOCKET_ORIGIN
 
@@ -117,10 +118,10 @@ class SocketDelivery:
             try:
                 self._turn()
             except StoreUnavailable as error:
-                log.warning("sockets wait for the store: %s", error)
+                log.warning("sockets wait for the store: %s", error, extra=about("sockets_wait"))
                 self._stopping.wait(_LOOK_MS / 1_000)
             except Exception:
-                log.exception("events for sockets could not be sent")
+                log.exception("events for sockets wait", extra=about("sockets_defect"))
                 self._stopping.wait(_LOOK_MS / 1_000)
 
     def _turn(self) -> None:
@@ -165,7 +166,8 @@ class SocketDelivery:
                     sid, event, notification, lambda: self._acknowledge(ticket)
                 )
             except Exception:
-                log.exception("an event could not be sent to a socket")
+                facts = about("socket_not_sent")
+                log.exception("an event could not be sent to a socket", extra=facts)
                 failed += 1
             else:
                 if cancel is None:

@@ -293,7 +293,7 @@ read_sockets(struct reading *r, PyObject *value)
     return read_flag(value, &r->out->host.serves);
 }
 
-static bool
+static const char *
 read_traceparent(struct reading *r, PyObject *value)
 {
     return read_flag(value, &r->out->engine.traceparent);

@@ -123,15 +123,15 @@ static int
 module_exec(PyObject *module)
 {
     struct state *state = state_of_module(module);
-    bool fine =
-        refuse_subinterpreter() && import_exceptions(state) && import_time(state) &&
-        import_json(state) && import_secret(state) && catalog_setup(module) &&
-        subscription_setup(module) && report_setup(module) && engine_setup(module) &&
-        signing_setup(module) && keyring_setup(module) && ids_setup(module) &&
-        publication_setup(module) && notification_setup(module) &&
-        PyModule_AddFunctions(module, functions) == 0 &&
-        PyModule_AddIntConstant(module, "KEYS_MAX", WHS_KEYS_MAX) == 0 &&
-        PyModule_AddStringConstant(module, "SABOTAGE", WHS_SABOTAGE) == 0;
+    bool fine = refuse_subinterpreter() && import_exceptions(state) &&
+                import_time(state) && import_json(state) && import_secret(state) &&
+                catalog_setup(module) && subscription_setup(module) &&
+                report_setup(module) && engine_setup(module) && signing_setup(module) &&
+                keyring_setup(module) && ids_setup(module) &&
+                publication_setup(module) && notification_setup(module) &&
+                PyModule_AddFunctions(module, functions) == 0 &&
+                PyModule_AddIntConstant(module, "KEYS_MAX", WHS_KEYS_MAX) == 0 &&
+                PyModule_AddStringConstant(module, "SABOTAGE", WHS_SABOTAGE) == 0;
     return fine ? 0 : -1;
 }
 

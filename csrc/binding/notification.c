@@ -15,8 +15,8 @@ subscriber_of(PyObject *subscription, const uint8_t id[WHS_UUID_BYTES])
 {
     const struct whs_keys none = {0};
     struct whs_subscriber *sub = whs_subscriber_create(
-        0, id, 0, 0, 0, ((struct subscription_object *)subscription)->subscription,
-        &none);
+        0, id, (struct whs_slice){0}, 0, 0, 0,
+        ((struct subscription_object *)subscription)->subscription, &none);
     if (!sub)
         PyErr_NoMemory();
     return sub;

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..logs import about
 
 log = logging.getLogger("webhooksub")
 
@@ -60,7 +61,8 @@ class DispatcherLock:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, json.dumps(dict(holder)).encode(), 0)
         except OSError as error:
-            log.warning("%s does not name its holder: %s", self.path, error)
+            facts = about("lock_unnamed", path=self.path)
+            log.warning("%s does not name its holder: %s", self.path, error, extra=facts)
 
     def release(self) -> None:
         """Gives it back. Twice is fine."""

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...dispatcher import Dispatcher
 from ...errors import Unauthenticated
+from ...logs import about
 from ..starlette import ask_actor
 from .guests import Guests, Refused, authorize
 from .transport import Sockets
@@ -82,7 +83,7 @@ async def _ask(actor: Actor, environ: dict[str, Any], auth: Any) -> Any:
     except Unauthenticated:
         known = None
     except Exception:
-        log.exception("who connects could not be found out")
+        log.exception("who connects could not be found out", extra=about("actor_raised"))
         raise Refused("try again later") from None
     if known is None:
         raise Refused("say who you are")

@@ -10,6 +10,7 @@ from ...api import SubscriptionApi
 from ...authorizer import allow_all
 from ...dispatcher import Dispatcher
 from ...errors import LimitReached, WebhooksubError
+from ...logs import about
 
 __all__ = ["Guests", "Refused", "authorize"]
 
@@ -37,7 +38,7 @@ class Guests:
         except LimitReached as error:
             raise Refused(str(error)) from None
         except WebhooksubError as error:
-            log.error("a client cannot connect: %s", error)
+            log.error("a client cannot connect: %s", error, extra=about("socket_refused"))
             raise Refused("try again later") from None
 
     def leave(self, sid: str) -> None:
@@ -45,7 +46,7 @@ class Guests:
         try:
             self._hooks.listening.disconnect(sid)
         except WebhooksubError as error:
-            log.info("a client left: %s", error)
+            log.info("a client left: %s", error, extra=about("socket_left"))
 
     def _is_open(self, sid: str) -> bool:
         return self._server.get_environ(sid, namespace=self._namespace) is not None

@@ -12,6 +12,7 @@ from typing import Any
 import socketio
 
 from ...errors import ConfigurationError
+from ...logs import about
 
 __all__ = ["CHANNEL", "NAMESPACE", "Sockets"]
 
@@ -165,7 +166,8 @@ def _call_on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
 def _log_failure(sent: Any) -> None:
     """The attempt ends when its time is over."""
     if not sent.cancelled() and sent.exception() is not None:
-        log.error("an event could not be sent to a socket", exc_info=sent.exception())
+        facts = about("socket_not_sent")
+        log.error("an event could not be sent to a socket", exc_info=sent.exception(), extra=facts)
 
 
 def _wait_for_redis(manager: Any) -> None:

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request
 
 from ...dispatcher import Dispatcher
 from ...errors import Unauthenticated
+from ...logs import about
 from .guests import Guests, Refused, authorize
 from .transport import Sockets
 
@@ -84,7 +85,7 @@ def _ask(actor: Actor, app: Flask | None, environ: dict[str, Any], auth: Any) ->
     except Unauthenticated:
         known = None
     except Exception:
-        log.exception("who connects could not be found out")
+        log.exception("who connects could not be found out", extra=about("actor_raised"))
         raise Refused("try again later") from None
     if known is None:
         raise Refused("say who you are")

@@ -40,6 +40,7 @@ from .lifecycle import Lifecycle
 from .logs import about
 from .looking import Looking
 from .news import News
+from .notebook import Stats
 from .paging import Paging
 from .publishing import Encoder, Publication, PublishedEvents, encode_compact
 from .sockets import SocketDelivery, SocketTransport
@@ -356,7 +357,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
             in_flight=stats["in_flight"],
         )
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Stats:
         """What is where, now: the store's counts and, while delivering, the engine's.
 
         `dead` are the store's dead letters, whoever gave them up.
@@ -365,7 +366,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         if counters := self.counters():
             assert self._loop is not None
             stats |= counters | {"fenced": self._loop.fenced}
-        return stats | self.counts()
+        return Stats(stats | self.counts())
 
     def counters(self) -> dict[str, int]:
         """What this process has delivered since it was started and holds now; asks nobody.

@@ -9,6 +9,7 @@ from .events import Attempt, Delivery, Explanation, RotatedKeys, StoredEvent
 from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .looking import Looking
+from .notebook import Listing
 from .paging import Page, Paging
 from .store.base import Store
 
@@ -22,7 +23,7 @@ class DispatcherLooking:
     _paging: Paging
     _feed: SubscriptionFeed | None
 
-    def deliveries(self, *, actor: Any = None, **filters: Any) -> list[Delivery]:
+    def deliveries(self, *, actor: Any = None, **filters: Any) -> Listing[Delivery]:
         """Newest first; by subscription, event, state, since, until, limit."""
         return self._looking.deliveries(actor, **filters)
 
@@ -41,7 +42,7 @@ class DispatcherLooking:
         since, until, cursor, limit."""
         return self._paging.deliveries(subscription, actor, **filters)
 
-    def attempts(self, event: str, subscription: str, *, actor: Any = None) -> list[Attempt]:
+    def attempts(self, event: str, subscription: str, *, actor: Any = None) -> Listing[Attempt]:
         """The failed attempts of one delivery, and those after a failed one, in order."""
         return self._looking.attempts(event, subscription, actor)
 
@@ -73,7 +74,7 @@ class DispatcherLooking:
         subscription: str | None = None,
         event: str | None = None,
         actor: Any = None,
-    ) -> list[Explanation]:
+    ) -> Listing[Explanation]:
         """Why the subscriptions under this path's root hear, or don't hear, a change.
 
         `event`: why they got, or did not get, that one; it says path and action itself.

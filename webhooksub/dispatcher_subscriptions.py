@@ -13,6 +13,7 @@ from .feed import SubscriptionFeed
 from .handshake import Handshake
 from .lifecycle import REMOVED_WITHIN_MS, Lifecycle
 from .looking import Looking
+from .notebook import Listing
 from .paging import Page, Paging
 from .requesting import DeliveryRequest, request_of
 from .rotation import rotate
@@ -157,7 +158,7 @@ class DispatcherSubscriptions:
         """One subscription. Raises NotFound."""
         return self._subscriptions.get(id_, actor)
 
-    def subscriptions(self, *, actor: Any = None, **filters: Any) -> list[SubscriptionInfo]:
+    def subscriptions(self, *, actor: Any = None, **filters: Any) -> Listing[SubscriptionInfo]:
         """Those that `actor` may see; by resource, status, owner, brand_code, after, limit."""
         return self._subscriptions.list(actor, **filters)
 

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Any, Literal, NoReturn
 
 from ._core import Subscription
+from .notebook import InNotebook
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -117,7 +118,7 @@ def public_reason(reason: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(InNotebook):
     """One published change. `duplicate`: the idempotency key had published it before."""
 
     id: str
@@ -128,7 +129,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(InNotebook):
     """An event as it was written. `data`: the bytes that were published, None where there were
     none; `in_outbox`: some of its deliveries have not begun or are not settled. A list has
     neither: both are None there."""
@@ -144,7 +145,7 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionInfo:
+class SubscriptionInfo(InNotebook):
     """A subscription in the store: what its owner wrote, and what the service made of it.
 
     `allowed_per_minute`: requests that its URL allowed when it agreed, None for any number.
@@ -192,7 +193,7 @@ class RotatedKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(InNotebook):
     """One event for one subscription. Outcome and duration are for the operator, ``public``
     for the tenant."""
 
@@ -214,7 +215,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(InNotebook):
     """One POST that failed, or that followed a failed one. Outcome, duration, address and
     snippet are for the operator, ``public`` for the tenant."""
 
@@ -258,7 +259,7 @@ class TestResult:
 
 
 @dataclass(frozen=True, slots=True)
-class FlushResult:
+class FlushResult(InNotebook):
     """What happened since the flush before (or the start), and what is left.
 
     `waiting` is due later and was not awaited; `in_flight` and `ready` are 0 unless the
@@ -281,7 +282,7 @@ class FlushResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(InNotebook):
     """Why one subscription hears, or does not hear, a change.
 
     Codes: ``hears``, ``not_covered``, ``created_later``, ``expired``, ``pending``, ``paused``,

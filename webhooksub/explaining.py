@@ -23,6 +23,7 @@ from .events import (
 )
 from .handshake import limit
 from .looking import Looking
+from .notebook import Listing
 from .publishing import _ACTIONS
 from .store.base import DeliveryRecord, EventRecord, Store, SubscriptionRecord
 from .subscribing import Subscriptions
@@ -52,7 +53,7 @@ class Explaining:
         subscription: str | None,
         event: str | None,
         actor: Any,
-    ) -> list[Explanation]:
+    ) -> Listing[Explanation]:
         """Of one subscription, or of all under the root. `path` and `action` may be None where
         an event says them. Raises NotFound, ValidationError, UnknownResource."""
         record = None
@@ -67,7 +68,7 @@ class Explaining:
             raise ValidationError.of("action", "enum", "must be create, update or delete")
         root = self._catalog.check(paths)
         records = self._under(root, actor) if record is None else [record]
-        return [self._explain(r, paths, action, stored) for r in records]
+        return Listing(Explanation, [self._explain(r, paths, action, stored) for r in records])
 
     def _under(self, root: str, actor: Any) -> list[SubscriptionRecord]:
         visible = self._subscriptions.visible_roots(actor)

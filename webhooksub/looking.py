@@ -17,6 +17,7 @@ from .events import (
     from_ms,
     to_ms,
 )
+from .notebook import Listing
 from .store.base import AttemptRecord, DeliveryRecord, EventRecord, Store
 from .subscribing import Subscriptions
 
@@ -48,17 +49,17 @@ class Looking:
         until: datetime | None = None,
         before: tuple[int, int] | None = None,
         limit: int = 100,
-    ) -> list[Delivery]:
+    ) -> Listing[Delivery]:
         records = self._records(
             actor, subscription, event, state, since, until, before=before, limit=limit
         )
-        return [self.delivery(record) for record in records]
+        return Listing(Delivery, map(self.delivery, records))
 
-    def attempts(self, event: str, subscription: str, actor: Any) -> list[Attempt]:
+    def attempts(self, event: str, subscription: str, actor: Any) -> Listing[Attempt]:
         record = self._subscriptions.record(subscription, actor)
         stored = self.event(event, actor)
         rows = self._store.attempts(stored.seq, record.seq)
-        return [_attempt(row, event, subscription) for row in rows]
+        return Listing(Attempt, [_attempt(row, event, subscription) for row in rows])
 
     def replay(
         self,

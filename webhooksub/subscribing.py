@@ -31,6 +31,7 @@ from .events import (
 )
 from .feed import restore
 from .handshake import WAITING, Handshake, keep_allowed, split_allowed
+from .notebook import Listing
 from .store.base import CreationKey, Store, SubscriptionRecord
 from .trying import Recipient
 
@@ -118,13 +119,13 @@ class Subscriptions:
         brand_code: str | None = None,
         after: int = 0,
         limit: int = 100,
-    ) -> list[SubscriptionInfo]:
+    ) -> Listing[SubscriptionInfo]:
         """Those under roots that the actor may see, oldest first, after a `seq`."""
         filters = self.filters(
             actor, resource=resource, status=status, owner=owner, brand_code=brand_code
         )
         records = self._store.subscriptions(**filters, after=after, limit=limit)
-        return [self.info(record) for record in records]
+        return Listing(SubscriptionInfo, map(self.info, records))
 
     def filters(self, actor: Any, *, status: str | None = None, **equal: Any) -> dict[str, Any]:
         """A list's conditions, as the store takes them, within what the actor may see.

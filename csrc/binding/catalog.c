@@ -434,6 +434,8 @@ static PyMethodDef methods[] = {
      "Would a subscription with `resource` and `action` hear this event?"},
     {"actions", Catalog_actions, METH_O,
      "actions($self, resource, /)\n--\n\nActions that this resource's row marks."},
+    {"_repr_html_", object_html, METH_NOARGS,
+     "_repr_html_($self, /)\n--\n\nHow a notebook shows it."},
     {"__reduce__", Catalog_reduce, METH_NOARGS, "__reduce__($self, /)\n--\n\n"},
     {0},
 };

@@ -270,6 +270,8 @@ static PyMethodDef methods[] = {
      "anew."},
     {"_key", Subscription_key, METH_NOARGS, "_key($self, /)\n--\n\n"},
     {"_with_key", Subscription_with_key, METH_O, "_with_key($self, key, /)\n--\n\n"},
+    {"_repr_html_", object_html, METH_NOARGS,
+     "_repr_html_($self, /)\n--\n\nHow a notebook shows it."},
     {"__reduce__", Subscription_reduce, METH_NOARGS,
      "__reduce__($self, /)\n--\n\nPickles without the key."},
     {"__copy__", Subscription_copy, METH_NOARGS, "__copy__($self, /)\n--\n\n"},

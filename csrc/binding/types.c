@@ -25,3 +25,12 @@ add_type(PyObject *module, PyType_Spec *spec, PyObject **slot)
     *slot = PyType_FromModuleAndSpec(module, spec, NULL);
     return *slot && PyModule_AddType(module, (PyTypeObject *)*slot) == 0;
 }
+
+PyObject *
+object_html(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *module = PyImport_ImportModule("webhooksub.notebook");
+    PyObject *html = module ? PyObject_CallMethod(module, "html", "O", self) : NULL;
+    Py_XDECREF(module);
+    return html;
+}

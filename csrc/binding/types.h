@@ -58,6 +58,8 @@ bool check_type(PyObject *object, PyObject *type, const char *name);
 void free_object(PyObject *self);
 /* Adds the type of `spec` to the module, and to its state by `slot`. */
 bool add_type(PyObject *module, PyType_Spec *spec, PyObject **slot);
+/* The method _repr_html_: how webhooksub.notebook shows an instance. */
+PyObject *object_html(PyObject *self, PyObject *unused);
 /* Takes the chain, which is not NULL. */
 PyObject *reports_object_new(struct state *state, struct engine_object *engine,
                              struct whs_report *reports);

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from . import _core, catalogs
+from . import _core, catalogs, rerunning
 from .authorizer import Authorizer
 from .config import Config
 from .delivering import DeliveryLoop
@@ -105,8 +105,11 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         self._on_operator_event, self._ca_pem = on_operator_event, ca_pem
         self._transport = sockets
         self._handshake = Handshake(self.config.http)
+        rerunning.close_left()
+        self._url = url
         self._store: Store = open_store(url, self.config.store, clock)
         self._store.open()
+        self._when_left = rerunning.close_when_left(self, self._store)
         rules: dict[str, Any] = {
             "dev": dev,
             "ports": self.config.http.ports,
@@ -162,7 +165,16 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
     # --- life ------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Begins to deliver. Raises ConfigurationError naming another dispatcher's holder."""
+        """Begins to deliver. Raises ConfigurationError naming another dispatcher's holder.
+
+        In IPython it takes the place of the one that was started for the same store before,
+        which it closes: a cell can be run again.
+        """
+        self._check_delivers_here()
+        rerunning.replace_started(self._url, self._store, self)
+        return self._start()
+
+    def _start(self) -> Self:
         self._check_delivers_here()
         with self._lock:
             self._check_usable()
@@ -226,9 +238,10 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
                 self._listening.close()
             finally:
                 self._store.close()
+                self._when_left.detach()
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self._start()
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -249,7 +262,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
             raise Closed("this dispatcher does not deliver")
 
     async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self.start)
+        return await asyncio.to_thread(self._start)
 
     async def __aexit__(self, *exception: object) -> None:
         await asyncio.to_thread(self.close)

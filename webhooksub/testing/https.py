@@ -1,5 +1,6 @@
 """An HTTPS server on this machine's loopback address, for whoever wants to see webhooks arrive."""
 
+import atexit
 import contextlib
 import socket
 import ssl
@@ -62,10 +63,10 @@ class HttpsServer:
         self._closed = threading.Event()
         self._counting = threading.Lock()
         self._server = _Server(self, _context(certificate, key), port)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="webhooksub-receiver", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="webhooksub-receiver", daemon=True)
         self._thread.start()
+        # A thread that starts while the interpreter ends may crash it.
+        atexit.register(self.close)
 
     @property
     def port(self) -> int:
@@ -77,17 +78,25 @@ class HttpsServer:
 
     def close(self) -> bool:
         """Ends at once, also answers that are delayed. False: it had ended, or is the parent's
-        of this forked child."""
+        of this forked child. At the interpreter's exit it is called by itself."""
         if self._closed.is_set() or not self._thread.is_alive():
             return False
         self._closed.set()
-        self._server.shutdown()
         self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
         return True
 
+    def end(self) -> None:
+        """Ends soon, and waits for nothing."""
+        self._closed.set()
+
     # --- on the server's threads -----------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._server.handle_request()
+        self._server.hang_up()
+        self._server.server_close()
+        atexit.unregister(self.close)
 
     def _count(self) -> None:
         with self._counting:
@@ -101,6 +110,7 @@ class HttpsServer:
 class _Server(ThreadingHTTPServer):
     request_queue_size = _BACKLOG
     daemon_threads = True
+    timeout = 0.05  # seconds; how often it looks whether it is closed
 
     def __init__(self, owner: HttpsServer, tls: ssl.SSLContext, port: int) -> None:
         self._owner, self._tls = owner, tls

@@ -1,17 +1,21 @@
 """A local receiver on a real TLS socket, which keeps what it receives."""
 
-import atexit
 import json
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any, Self
 
 from ..receiver import Notification, Verifier
 from .https import Answer, HttpsServer, Request
+
+
+# Of a receiver that nobody holds any more.
+_GONE = Answer(410)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,9 @@ class Receiver:
         self._answer = Answer()
         self._script: deque[int | Answer] = deque()
         self._changed = threading.Condition()
-        self._server = HttpsServer(self._receive)
-        # A thread that starts while the interpreter ends may crash it.
-        atexit.register(self.close)
+        self._server = HttpsServer(_weakly(self._receive))
+        # One that nobody holds any more ends by itself: a cell that makes it can be run again.
+        weakref.finalize(self, self._server.end).atexit = False
 
     @property
     def ca_pem(self) -> bytes:
@@ -104,8 +108,7 @@ class Receiver:
         At the interpreter's exit it is called by itself. In a forked child it does nothing:
         the server is the parent's.
         """
-        if self._server.close():
-            atexit.unregister(self.close)
+        self._server.close()
 
     def __repr__(self) -> str:
         return f"<webhooksub.testing.Receiver {self.url()}: {len(self.requests)} requests>"
@@ -139,3 +142,14 @@ class Receiver:
             )
             self._changed.notify_all()
         return answer
+
+
+def _weakly(receive: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
+    """A server holds its receiver only while a request is there."""
+    method = weakref.WeakMethod(receive)
+
+    def receive_if_held(request: Request) -> Answer:
+        held = method()
+        return _GONE if held is None else held(request)
+
+    return receive_if_held

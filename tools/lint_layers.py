@@ -308,7 +308,7 @@ def _importing(source: Source, *modules: str) -> Iterator[Problem]:
             yield Problem(source.path, line, f"imports {name}")
 
 
-TEXTS = [f"**/*.{kind}" for kind in ("[ch]", "py", "pyi", "md", "toml", "mk", "sh", "yml")]
+TEXTS = [f"**/*.{kind}" for kind in ("[ch]", "py", "pyi", "md", "toml", "mk", "sh", "yml", "ipynb")]
 TEXTS += ["Makefile", ".ci/run", ".clang-format"]
 # Spelled so that this file holds none of them.
 UNFINISHED = r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b"

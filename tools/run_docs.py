@@ -2,7 +2,8 @@
 
     python tools/run_docs.py [PAGE...]
 
-All of them are checked by check_docs.py first, unless pages are named.
+All of them are checked by check_docs.py first, and the notebooks run by run_notebooks.py last,
+unless pages are named.
 
 The blocks of one page run one after the other, in one process and in a new folder: those of
 ``python``, and the lines of ``console`` that begin with ``$ ``. What a ``text`` block right
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import check_docs
+import run_notebooks
 
 # What the surroundings say of a service of their own.
 _OF_A_HOST = ("WEBHOOKSUB_", "DJANGO_")
@@ -176,6 +178,11 @@ def main(arguments: Sequence[str]) -> int:
             executed, shown = executed + well, shown + count
             print(f"{page.name}: {well} of {count} blocks", flush=True)
             wrong += [complaint] if well < count else []
+    for book in [] if arguments else run_notebooks.notebooks():
+        count, well, complaint = run_notebooks.run(book)
+        executed, shown = executed + well, shown + count
+        print(f"{book.name}: {well} of {count} cells", flush=True)
+        wrong += [complaint] if complaint else []
     print(f"code blocks executed {executed} / skipped {shown - executed}")
     if wrong:
         print("\n".join(wrong), file=sys.stderr)

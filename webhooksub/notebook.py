@@ -33,15 +33,16 @@ _TONES = {
 _ALARMS = {"dead", "quarantined", "unresolved", "backlog_full", "fenced"}
 _ACTIONS = ("create", "update", "delete")
 
+# Jupyter's own rules for tables would push texts to the right.
 _STYLE = """<style>
 table.webhooksub {border-collapse: collapse; color: inherit; font-size: 0.9em; margin: 0.5em 0}
 table.webhooksub caption {caption-side: top; color: inherit; font-weight: bold; text-align: left}
 table.webhooksub th, table.webhooksub td {border: 0; color: inherit; max-width: 40em;
  border-bottom: 1px solid rgba(127, 127, 127, 0.3); overflow-wrap: anywhere;
- padding: 0.25em 0.7em 0.25em 0; text-align: left; vertical-align: top}
-table.webhooksub th {white-space: nowrap}
-table.webhooksub .number {font-variant-numeric: tabular-nums; text-align: right}
-table.webhooksub .moment {white-space: nowrap}
+ padding: 0.25em 0.7em 0.25em 0; text-align: left !important; vertical-align: top}
+table.webhooksub th, table.webhooksub .id, table.webhooksub .moment {white-space: nowrap}
+table.webhooksub .text {min-width: 8em}
+table.webhooksub .number {font-variant-numeric: tabular-nums; text-align: right !important}
 table.webhooksub .word {border-left: 0.35em solid #888; padding-left: 0.4em; white-space: nowrap}
 table.webhooksub .good {border-color: #2da44e}
 table.webhooksub .waits {border-color: #d29922}
@@ -69,8 +70,9 @@ class Listing(list[_T], Generic[_T]):
 
     def _repr_html_(self) -> str:
         name, columns = _KINDS[self.kind.__name__]
-        shown = [column for column in columns if not column.aside]
-        rows = ([column.get(item) for column in shown] for item in self)
+        first = self[:ROWS_SHOWN_MAX]
+        shown = [c for c in columns if not c.aside and (not first or _says_something(c, first))]
+        rows = [[column.get(item) for column in shown] for item in first]
         head, kinds = [c.name for c in shown], [c.kind for c in shown]
         return _table(_count(len(self), name), head, kinds, rows)
 
@@ -126,6 +128,7 @@ class Kind(Enum):
     """What a column holds: pandas' type, and the class of its cells."""
 
     TEXT = "string", "text"
+    ID = "string", "id"
     WORD = "string", "state"
     NUMBER = "Int64", "number"
     TRUTH = "boolean", "truth"
@@ -148,6 +151,11 @@ class Column(NamedTuple):
 
 def _of(name: str, kind: Kind = Kind.TEXT, *, aside: bool = False) -> Column:
     return Column(name, kind, attrgetter(name), aside)
+
+
+def _says_something(column: Column, items: Iterable[Any]) -> bool:
+    """One that is empty in every row only takes room."""
+    return any(column.get(item) not in (None, "") for item in items)
 
 
 def _url(url: str | None) -> str | None:
@@ -176,7 +184,7 @@ _KINDS: dict[str, tuple[str, tuple[Column, ...]]] = {
     "SubscriptionInfo": (
         "subscription",
         (
-            _of("id"),
+            _of("id", Kind.ID),
             _of("owner"),
             _of("status", Kind.WORD),
             _of("status_reason"),
@@ -209,8 +217,8 @@ _KINDS: dict[str, tuple[str, tuple[Column, ...]]] = {
         "delivery",
         (
             Column("published_at", Kind.MOMENT, lambda delivery: published_at(delivery.event_id)),
-            _of("event_id"),
-            _of("subscription_id"),
+            _of("event_id", Kind.ID),
+            _of("subscription_id", Kind.ID),
             _of("state", Kind.WORD),
             _of("attempts", Kind.NUMBER),
             _of("outcome", Kind.WORD),
@@ -224,8 +232,8 @@ _KINDS: dict[str, tuple[str, tuple[Column, ...]]] = {
     "Attempt": (
         "attempt",
         (
-            _of("event_id", aside=True),
-            _of("subscription_id", aside=True),
+            _of("event_id", Kind.ID, aside=True),
+            _of("subscription_id", Kind.ID, aside=True),
             _of("n", Kind.NUMBER),
             _of("started_at", Kind.MOMENT),
             _of("duration_ms", Kind.NUMBER),
@@ -239,7 +247,7 @@ _KINDS: dict[str, tuple[str, tuple[Column, ...]]] = {
     "Explanation": (
         "explanation",
         (
-            _of("subscription_id"),
+            _of("subscription_id", Kind.ID),
             _of("hears", Kind.TRUTH),
             _of("code", Kind.WORD),
             _of("reason"),
@@ -251,7 +259,7 @@ _KINDS: dict[str, tuple[str, tuple[Column, ...]]] = {
     "Event": (
         "event",
         (
-            _of("id"),
+            _of("id", Kind.ID),
             _of("root"),
             _of("action"),
             _of("paths", Kind.OBJECT),

@@ -65,7 +65,7 @@ def rate(deliveries: Iterable[Delivery], ax: "Axes | None" = None) -> "Axes":
     if not moments:
         return _nothing(_axes(ax, "deliveries", "UTC", "deliveries"))
     step = _step(max(moments) - min(moments))
-    ax = _axes(ax, "deliveries", "UTC", f"deliveries in {step}")
+    ax = _axes(ax, "deliveries", "UTC", f"deliveries in {_words(step)}")
     dates = optional("matplotlib.dates")
     edges = [dates.date2num(edge) for edge in _edges(min(moments), max(moments), step)]
     ax.hist(
@@ -147,6 +147,13 @@ def _step(span: timedelta) -> timedelta:
         if span <= step * (_BARS_MAX - 1):
             return step
     return timedelta(days=math.ceil(span / timedelta(days=_BARS_MAX - 1)))
+
+
+def _words(step: timedelta) -> str:
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if step.total_seconds() % unit == 0:
+            return f"{step.total_seconds() / unit:g} {name}"
+    return f"{step.total_seconds():g} s"
 
 
 def _edges(first: datetime, last: datetime, step: timedelta) -> Sequence[datetime]:

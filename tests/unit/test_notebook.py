@@ -249,6 +249,13 @@ def test_a_list_has_a_row_for_each_below_the_names() -> None:
     assert [row[-1] for row in seen.rows[1:]] == ["no such hook", ""]
 
 
+def test_a_column_that_is_empty_in_all_rows_takes_no_room() -> None:
+    seen = read(Listing(Delivery, [a_delivery(next_at=None, outcome=None)] * 2))
+    assert "next_at" not in seen.rows[0]
+    assert "outcome" not in seen.rows[0]
+    assert "state" in seen.rows[0]
+
+
 def test_of_a_long_list_the_first_are_shown_and_all_counted() -> None:
     seen = read(Listing(Delivery, [a_delivery()] * 1_234))
     assert seen.caption == f"1,234 deliveries, the first {ROWS_SHOWN_MAX} are shown"

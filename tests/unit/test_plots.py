@@ -74,7 +74,7 @@ def test_rate_counts_by_time_and_state() -> None:
     ax = plots.rate(early + late)
     assert sorted(heights(ax)) == [2, 3]
     assert legend(ax) == ["delivered", "dead"]
-    assert ax.get_ylabel() == "deliveries in 0:01:00"
+    assert ax.get_ylabel() == "deliveries in 1 min"
 
 
 def test_retries_counts_attempts_by_state() -> None:

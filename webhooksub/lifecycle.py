@@ -6,8 +6,6 @@ replayed. Each is one POST, signed like every notification, by the same guard an
 and is not tried again: the operator hears of what could not be sent.
 """
 
-import hashlib
-import json
 import logging
 import threading
 from collections import OrderedDict, deque
@@ -25,11 +23,11 @@ from .errors import (
     ValidationError,
     WebhooksubError,
 )
-from .events import OperatorEvent, Outcome, format_moment, from_ms
+from .events import OperatorEvent, Outcome
 from .feed import restore
 from .logs import about
 from .store.base import SubscriptionRecord
-from .trying import Recipient, post
+from .trying import Recipient, notification, post
 
 log = logging.getLogger("webhooksub")
 
@@ -175,7 +173,7 @@ class Lifecycle:
             text = f"too late to tell an endpoint that its subscription is {word}"
             self._tell(OperatorEvent("lifecycle_unsent", text, facts))
             return
-        body = notification(news.value, id_, news.facts, now)
+        body = notification(news.value, id_, WORD, news.facts, now)
         recipient = Recipient(news.record.url or "", news.value, id_, tuple(news.record.keys))
         with self._asking() as engine:
             result = post(engine, recipient, self._signing, now, body, self._headers)
@@ -183,21 +181,3 @@ class Lifecycle:
             text = f"an endpoint did not take the news that its subscription is {word}"
             facts["outcome"] = result.outcome.name.lower()
             self._tell(OperatorEvent("lifecycle_unsent", text, facts))
-
-
-def notification(
-    value: _core.Subscription, id_: str, facts: Mapping[str, Any], now_ms: int
-) -> dict[str, Any]:
-    """What is sent: a notification of the resource itself, with the news as its data."""
-    said = hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
-    found: dict[str, Any] = {
-        "id": f"msg_{said}",
-        "subscriptionId": id_,
-        "resource": value.resource,
-        "resourcePath": value.resource,
-        "modificationType": WORD,
-        "rawTime": format_moment(from_ms(now_ms)),
-    }
-    if value.brand_code is not None:
-        found["brandCode"] = value.brand_code
-    return found | {"data": json.loads(json.dumps(facts))}

@@ -4,9 +4,9 @@ It goes the way of every other, by the engine's thread, guard and transport, and
 event, no delivery and no attempt behind.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,8 +42,12 @@ def send(
 
     Raises ValidationError, Closed.
     """
-    message = message or "msg_" + hashlib.sha256(_core.uuid7(now_ms)).hexdigest()[:32]
-    document = _document(message, now_ms, recipient.subscription, recipient.id)
+    subscription = recipient.subscription
+    word = "any" if subscription is None else subscription.modification_type
+    word = Action.UPDATE.name.lower() if word == "any" else word
+    document = notification(subscription, recipient.id, word, {"test": True}, now_ms)
+    if message is not None:
+        document["id"] = message
     return post(engine, recipient, signing, now_ms, document, more_headers)
 
 
@@ -66,23 +70,26 @@ def post(
     return TestResult(Outcome(outcome), status, ms, address, document["id"])
 
 
-def _document(
-    message: str, now_ms: int, subscription: _core.Subscription | None, id_: str
+def notification(
+    subscription: _core.Subscription | None,
+    id_: str,
+    word: str,
+    data: Mapping[str, Any],
+    now_ms: int,
 ) -> dict[str, Any]:
-    """As of a change of the resource itself."""
+    """One of the resource itself, under an id of its own; `word` is its modificationType."""
     resource = _PLACE if subscription is None else subscription.resource
-    word = "any" if subscription is None else subscription.modification_type
-    notification: dict[str, Any] = {
-        "id": message,
+    found: dict[str, Any] = {
+        "id": f"msg_{secrets.token_hex(16)}",
         "subscriptionId": id_,
         "resource": resource,
         "resourcePath": resource,
-        "modificationType": Action.UPDATE.name.lower() if word == "any" else word,
+        "modificationType": word,
         "rawTime": format_moment(from_ms(now_ms)),
     }
     if subscription is not None and subscription.brand_code is not None:
-        notification["brandCode"] = subscription.brand_code
-    return notification | {"data": {"test": True}}
+        found["brandCode"] = subscription.brand_code
+    return found | {"data": dict(data)}
 
 
 def sealed_headers(

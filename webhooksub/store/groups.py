@@ -97,7 +97,7 @@ class DueGroups:
             self._heap, self._earliest, self._holds = [], {}, Holds()
             self._revision = self._replay_rev = None
 
-    # --- holds and shares -----------------------------------------------------------------------
+    # --- holds and shares ------------------------------------------------------------
 
     def held(self, origins: Iterable[int]) -> set[int]:
         """Those of them that are held."""

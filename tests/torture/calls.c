@@ -19,30 +19,41 @@
 #include "url.h"
 #include "whole.h"
 
-#define CALL_MAP(X)                                                                    \
-    X(easy_init)                                                                       \
-    X(easy_setopt)                                                                     \
-    X(easy_getinfo)                                                                    \
-    X(url)                                                                             \
-    X(url_set)                                                                         \
-    X(url_get)                                                                         \
-    X(multi_init)                                                                      \
-    X(multi_setopt)                                                                    \
-    X(multi_add_handle)                                                                \
-    X(multi_remove_handle)                                                             \
-    X(multi_socket_action)                                                             \
-    X(multi_info_read)
+/* CALL: name, type, what it answers when it fails, parameters, arguments. OPTION: a
+ * function that takes an option or info of a handle, and one value. */
+#define CALL_MAP(CALL, OPTION)                                                         \
+    CALL(easy_init, CURL *, NULL, (void), ())                                          \
+    OPTION(easy_setopt, CURLcode, CURLE_OUT_OF_MEMORY, CURL, CURLoption)               \
+    OPTION(easy_getinfo, CURLcode, CURLE_BAD_FUNCTION_ARGUMENT, CURL, CURLINFO)        \
+    CALL(url, CURLU *, NULL, (void), ())                                               \
+    CALL(url_set, CURLUcode, CURLUE_OUT_OF_MEMORY,                                     \
+         (CURLU * url, CURLUPart part, const char *text, unsigned flags),              \
+         (url, part, text, flags))                                                     \
+    CALL(url_get, CURLUcode, CURLUE_OUT_OF_MEMORY,                                     \
+         (const CURLU *url, CURLUPart part, char **text, unsigned flags),              \
+         (url, part, text, flags))                                                     \
+    CALL(multi_init, CURLM *, NULL, (void), ())                                        \
+    OPTION(multi_setopt, CURLMcode, CURLM_OUT_OF_MEMORY, CURLM, CURLMoption)           \
+    CALL(multi_add_handle, CURLMcode, CURLM_OUT_OF_MEMORY,                             \
+         (CURLM * multi, CURL * easy), (multi, easy))                                  \
+    CALL(multi_remove_handle, CURLMcode, CURLM_OUT_OF_MEMORY,                          \
+         (CURLM * multi, CURL * easy), (multi, easy))                                  \
+    CALL(multi_socket_action, CURLMcode, CURLM_OUT_OF_MEMORY,                          \
+         (CURLM * multi, curl_socket_t fd, int events, int *running),                  \
+         (multi, fd, events, running))                                                 \
+    CALL(multi_info_read, CURLMsg *, NULL, (CURLM * multi, int *waiting),              \
+         (multi, waiting))
 
 enum call {
-#define X(name) CALL_##name,
-    CALL_MAP(X)
-#undef X
+#define NAME(name, ...) CALL_##name,
+    CALL_MAP(NAME, NAME)
+#undef NAME
         CALL_COUNT
 };
 static const char *const names[] = {
-#define X(name) "curl_" #name,
-    CALL_MAP(X)
-#undef X
+#define NAME(name, ...) "curl_" #name,
+    CALL_MAP(NAME, NAME)
+#undef NAME
 };
 
 /* The engine is turned on one thread. */
@@ -62,123 +73,26 @@ fails(enum call call)
 
 /* --- In libcurl's place. --- */
 
-CURL *__real_curl_easy_init(void);
-CURL *
-__wrap_curl_easy_init(void)
-{
-    return fails(CALL_easy_init) ? NULL : __real_curl_easy_init();
-}
+#define CALL(name, type, failure, parameters, arguments)                               \
+    type __real_curl_##name parameters;                                                \
+    type __wrap_curl_##name parameters                                                 \
+    {                                                                                  \
+        return fails(CALL_##name) ? failure : __real_curl_##name arguments;            \
+    }
 
 /* Every option's value is as wide as a pointer. */
-static void *
-value_of(va_list rest)
-{
-    return va_arg(rest, void *);
-}
+#define OPTION(name, type, failure, handle, option)                                    \
+    type __real_curl_##name(handle *on, option which, ...);                            \
+    type __wrap_curl_##name(handle *on, option which, ...)                             \
+    {                                                                                  \
+        va_list rest;                                                                  \
+        va_start(rest, which);                                                         \
+        void *value = va_arg(rest, void *);                                            \
+        va_end(rest);                                                                  \
+        return fails(CALL_##name) ? failure : __real_curl_##name(on, which, value);    \
+    }
 
-CURLcode __real_curl_easy_setopt(CURL *easy, CURLoption option, ...);
-CURLcode
-__wrap_curl_easy_setopt(CURL *easy, CURLoption option, ...)
-{
-    va_list rest;
-    va_start(rest, option);
-    void *value = value_of(rest);
-    va_end(rest);
-    return fails(CALL_easy_setopt) ? CURLE_OUT_OF_MEMORY
-                                   : __real_curl_easy_setopt(easy, option, value);
-}
-
-CURLcode __real_curl_easy_getinfo(CURL *easy, CURLINFO info, ...);
-CURLcode
-__wrap_curl_easy_getinfo(CURL *easy, CURLINFO info, ...)
-{
-    va_list rest;
-    va_start(rest, info);
-    void *value = value_of(rest);
-    va_end(rest);
-    return fails(CALL_easy_getinfo) ? CURLE_BAD_FUNCTION_ARGUMENT
-                                    : __real_curl_easy_getinfo(easy, info, value);
-}
-
-CURLU *__real_curl_url(void);
-CURLU *
-__wrap_curl_url(void)
-{
-    return fails(CALL_url) ? NULL : __real_curl_url();
-}
-
-CURLUcode __real_curl_url_set(CURLU *url, CURLUPart part, const char *text,
-                              unsigned flags);
-CURLUcode
-__wrap_curl_url_set(CURLU *url, CURLUPart part, const char *text, unsigned flags)
-{
-    return fails(CALL_url_set) ? CURLUE_OUT_OF_MEMORY
-                               : __real_curl_url_set(url, part, text, flags);
-}
-
-CURLUcode __real_curl_url_get(const CURLU *url, CURLUPart part, char **text,
-                              unsigned flags);
-CURLUcode
-__wrap_curl_url_get(const CURLU *url, CURLUPart part, char **text, unsigned flags)
-{
-    return fails(CALL_url_get) ? CURLUE_OUT_OF_MEMORY
-                               : __real_curl_url_get(url, part, text, flags);
-}
-
-CURLM *__real_curl_multi_init(void);
-CURLM *
-__wrap_curl_multi_init(void)
-{
-    return fails(CALL_multi_init) ? NULL : __real_curl_multi_init();
-}
-
-CURLMcode __real_curl_multi_setopt(CURLM *multi, CURLMoption option, ...);
-CURLMcode
-__wrap_curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
-{
-    va_list rest;
-    va_start(rest, option);
-    void *value = value_of(rest);
-    va_end(rest);
-    return fails(CALL_multi_setopt) ? CURLM_OUT_OF_MEMORY
-                                    : __real_curl_multi_setopt(multi, option, value);
-}
-
-CURLMcode __real_curl_multi_add_handle(CURLM *multi, CURL *easy);
-CURLMcode
-__wrap_curl_multi_add_handle(CURLM *multi, CURL *easy)
-{
-    return fails(CALL_multi_add_handle) ? CURLM_OUT_OF_MEMORY
-                                        : __real_curl_multi_add_handle(multi, easy);
-}
-
-CURLMcode __real_curl_multi_remove_handle(CURLM *multi, CURL *easy);
-CURLMcode
-__wrap_curl_multi_remove_handle(CURLM *multi, CURL *easy)
-{
-    return fails(CALL_multi_remove_handle)
-               ? CURLM_OUT_OF_MEMORY
-               : __real_curl_multi_remove_handle(multi, easy);
-}
-
-CURLMcode __real_curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int events,
-                                          int *running);
-CURLMcode
-__wrap_curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int events,
-                                int *running)
-{
-    return fails(CALL_multi_socket_action)
-               ? CURLM_OUT_OF_MEMORY
-               : __real_curl_multi_socket_action(multi, fd, events, running);
-}
-
-CURLMsg *__real_curl_multi_info_read(CURLM *multi, int *waiting);
-CURLMsg *
-__wrap_curl_multi_info_read(CURLM *multi, int *waiting)
-{
-    return fails(CALL_multi_info_read) ? NULL
-                                       : __real_curl_multi_info_read(multi, waiting);
-}
+CALL_MAP(CALL, OPTION)
 
 /* --- What runs. --- */
 

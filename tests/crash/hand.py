@@ -12,15 +12,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from unittest.mock import patch
 
-import webhooksub
+from led import Led
+
 from webhooksub import Dispatcher, OperatorEvent, allow_all
 from webhooksub.delivering import DeliveryLoop
 
-HERE = Path(__file__).parent
-PACKAGES = Path(webhooksub.__file__).parent.parent
 RESOURCE = "tenant/acme/sidedrawer/s1/record"
 
 SETTINGS: dict[str, Any] = {
@@ -34,22 +33,15 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Hand:
+class Hand(Led):
     """A started dispatcher. `environ` is added to its environment."""
 
     def __init__(
         self, database: Path, ca_pem: bytes, environ: dict[str, str] | None = None, **config: Any
     ) -> None:
         settings = {"database": str(database), "ca": ca_pem.decode(), "config": SETTINGS | config}
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, json.dumps(settings)],
-            env=os.environ | {"PYTHONPATH": f"{PACKAGES}"} | (environ or {}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self._process.pid
-        self.started = self._process.stdout.readline() == "ready\n"  # type: ignore[union-attr]
+        super().__init__(__file__, settings, environ)
+        self.started = self._read() == "ready\n"
 
     def publish(self, *numbers: int, **fields: Any) -> None:
         """Events with these numbers in their data. Returns when they are acknowledged."""
@@ -83,25 +75,11 @@ class Hand:
         """Ends it, as a service is ended. Twice is fine."""
         if self._process.poll() is None:
             self.resume()
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()  # type: ignore[union-attr]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+        super().close()
 
     def _ask(self, command: str, **arguments: Any) -> Any:
-        question = json.dumps({"command": command} | arguments)
-        print(question, file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()  # type: ignore[union-attr]
+        self._say({"command": command} | arguments)
+        line = self._read()
         if not line:
             raise RuntimeError("it ended")
         return json.loads(line)

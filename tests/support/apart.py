@@ -3,27 +3,21 @@
 ``Apart`` starts it and asks; run as a program, this file answers, a line of JSON each.
 """
 
-import contextlib
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import webhooksub
+from led import Led
+
 from webhooksub import ConfigurationError, Dispatcher, Subscription, allow_all
-
-# The other process is to import what this one did.
-PACKAGES = Path(webhooksub.__file__).parent.parent
 
 # Not the settings of tests/hostile/conftest.py: what is retried is to be seen at its end.
 QUICK = {"poll_ms": 30, "connect_timeout_ms": 3_000, "total_timeout_ms": 4_000}
 
 
-class Apart:
+class Apart(Led):
     """A started dispatcher that is not open to loopback, and subscriptions of its own.
 
     `config` are flat settings; `ca_pem` is trusted besides the machine's authorities. Raises
@@ -38,15 +32,9 @@ class Apart:
         **config: Any,
     ) -> None:
         settings = {"config": QUICK | config, "ca_pem": ca_pem.decode()}
-        self._process = subprocess.Popen(
-            [sys.executable, __file__, json.dumps(settings)],
-            env=os.environ | {"PYTHONPATH": str(PACKAGES)} | dict(environ or {}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__(__file__, settings, environ)
         try:
-            self._read()
+            self._answer()
         except BaseException:
             self.close()
             raise
@@ -58,29 +46,12 @@ class Apart:
         """
         return self._ask({"url": url, "fields": {"max_retries": 0} | fields})
 
-    def close(self) -> None:
-        """Ends it. Raises nothing, so that a test's own failure is the one that is told."""
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()  # type: ignore[union-attr]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        print(json.dumps(question), file=self._process.stdin, flush=True)
-        return self._read()
+        self._say(question)
+        return self._answer()
 
-    def _read(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()  # type: ignore[union-attr]
+    def _answer(self) -> dict[str, Any]:
+        line = self._read()
         answer: dict[str, Any] = json.loads(line) if line else {"error": "it ended"}
         if "error" in answer:
             raise RuntimeError(answer["error"])

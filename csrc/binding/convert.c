@@ -179,3 +179,28 @@ secret_object(struct state *state, const void *bytes, size_t len)
     return PyObject_CallFunction(state->secret_bytes, "y#", (const char *)bytes,
                                  (Py_ssize_t)len);
 }
+
+PyObject *
+filled_tuple(PyObject *tuple, PyObject **fields, Py_ssize_t count)
+{
+    bool fine = tuple != NULL;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        fine = fine && fields[i];
+        /* Steals the field, also when it fails. */
+        if (fine)
+            fine = PyTuple_SetItem(tuple, i, fields[i]) == 0;
+        else
+            Py_XDECREF(fields[i]);
+    }
+    if (!fine)
+        Py_CLEAR(tuple);
+    return tuple;
+}
+
+bool
+append_item(PyObject *list, PyObject *item)
+{
+    bool fine = item && PyList_Append(list, item) == 0;
+    Py_XDECREF(item);
+    return fine;
+}

@@ -52,4 +52,10 @@ PyObject *text_or_none(const char *text);
 /* Bytes that do not show themselves (webhooksub.secret). */
 PyObject *secret_object(struct state *state, const void *bytes, size_t len);
 
+/* Steals the new tuple and all fields, which are as many as it has room for; NULL when
+ * any of them is. */
+PyObject *filled_tuple(PyObject *tuple, PyObject **fields, Py_ssize_t count);
+/* Steals `item`; false when it is NULL or cannot be added. */
+bool append_item(PyObject *list, PyObject *item);
+
 #endif

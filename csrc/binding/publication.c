@@ -135,19 +135,8 @@ row_object(struct preparation *preparation, const struct wanted *wanted)
         [FIELD_KEY] = Py_NewRef(Py_None),
         [FIELD_FINGERPRINT] = Py_NewRef(Py_None),
     };
-    PyObject *row = preparation->allocate(preparation->type, FIELDS);
-    bool fine = row != NULL;
-    for (Py_ssize_t i = 0; i < FIELDS; i++) {
-        fine = fine && fields[i];
-        /* Steals the field, also when it fails. */
-        if (fine)
-            fine = PyTuple_SetItem(row, i, fields[i]) == 0;
-        else
-            Py_XDECREF(fields[i]);
-    }
-    if (!fine)
-        Py_CLEAR(row);
-    return row;
+    return filled_tuple(preparation->allocate(preparation->type, FIELDS), fields,
+                        FIELDS);
 }
 
 /* None where it is not usual. */
@@ -161,14 +150,6 @@ prepare_item(struct preparation *preparation, PyObject *item)
     return Py_NewRef(Py_None);
 }
 
-static bool
-append(PyObject *list, PyObject *item)
-{
-    bool fine = item && PyList_Append(list, item) == 0;
-    Py_XDECREF(item);
-    return fine;
-}
-
 static PyObject *
 prepare_items(struct preparation *preparation, PyObject *items)
 {
@@ -177,8 +158,8 @@ prepare_items(struct preparation *preparation, PyObject *items)
     bool fine = rows && unusual;
     for (Py_ssize_t i = 0; fine && i < count; i++) {
         PyObject *row = prepare_item(preparation, PyTuple_GetItem(items, i));
-        fine =
-            row != NULL && (row != Py_None || append(unusual, PyLong_FromSsize_t(i)));
+        fine = row != NULL &&
+               (row != Py_None || append_item(unusual, PyLong_FromSsize_t(i)));
         if (row && PyList_SetItem(rows, i, row) < 0)
             fine = false;
     }

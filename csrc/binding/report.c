@@ -56,39 +56,12 @@ Reports_length(PyObject *self)
     return count;
 }
 
-/* Steals `row`; false when it is NULL or cannot be added. */
-static bool
-append_row(PyObject *list, PyObject *row)
-{
-    bool added = row && PyList_Append(list, row) == 0;
-    Py_XDECREF(row);
-    return added;
-}
-
 static PyObject *
 number_or_none(bool there, long long number)
 {
     if (!there)
         Py_RETURN_NONE;
     return PyLong_FromLongLong(number);
-}
-
-/* Steals all fields; NULL when any is. */
-static PyObject *
-row_object(PyObject **fields, Py_ssize_t count)
-{
-    PyObject *row = PyTuple_New(count);
-    bool fine = row != NULL;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        fine = fine && fields[i];
-        if (fine)
-            fine = PyTuple_SetItem(row, i, fields[i]) == 0;
-        else
-            Py_XDECREF(fields[i]);
-    }
-    if (!fine)
-        Py_CLEAR(row);
-    return row;
 }
 
 /* --- Rows of deliveries, made when they are looked at. --- */
@@ -147,7 +120,8 @@ Rows_item(PyObject *object, Py_ssize_t at)
         number_or_none(outcome->tried, outcome->duration_ms),
         PyLong_FromLongLong(self->now_ms),
     };
-    return row_object(fields, sizeof(fields) / sizeof(fields[0]));
+    const Py_ssize_t count = sizeof(fields) / sizeof(fields[0]);
+    return filled_tuple(PyTuple_New(count), fields, count);
 }
 
 static PyType_Slot rows_slots[] = {
@@ -281,7 +255,7 @@ append_attempts(PyObject *rows, const struct whs_report *report)
 {
     for (size_t i = 0; i < report->count; i++)
         if (whs_report_is_attempt(report, &report->deliveries[i]) &&
-            !append_row(rows, attempt_row(report, &report->deliveries[i])))
+            !append_item(rows, attempt_row(report, &report->deliveries[i])))
             return false;
     return true;
 }
@@ -290,7 +264,8 @@ append_attempts(PyObject *rows, const struct whs_report *report)
 static PyObject *
 seq_row(int64_t seq)
 {
-    PyObject *row = row_object((PyObject *[]){PyLong_FromLongLong(seq)}, 1);
+    PyObject *row =
+        filled_tuple(PyTuple_New(1), (PyObject *[]){PyLong_FromLongLong(seq)}, 1);
     if (row)
         PyObject_GC_UnTrack(row);
     return row;
@@ -302,7 +277,7 @@ append_done(PyObject *rows, const struct whs_report *report)
     for (size_t i = 0; i < report->count; i++) {
         const struct whs_reported *reported = &report->deliveries[i];
         if (reported->event_done && !reported->claimed_row &&
-            !append_row(rows, seq_row(reported->event_seq)))
+            !append_item(rows, seq_row(reported->event_seq)))
             return false;
     }
     return true;
@@ -314,8 +289,8 @@ append_dead(PyObject *rows, const struct whs_report *report)
     for (size_t i = 0; i < report->count; i++) {
         const struct whs_reported *reported = &report->deliveries[i];
         if (reported->state == WHS_DELIVERY_DEAD &&
-            !append_row(rows, Py_BuildValue("(LL)", (long long)reported->event_seq,
-                                            (long long)reported->subscription_seq)))
+            !append_item(rows, Py_BuildValue("(LL)", (long long)reported->event_seq,
+                                             (long long)reported->subscription_seq)))
             return false;
     }
     return true;
@@ -328,9 +303,9 @@ append_claimed(PyObject *rows, const struct whs_report *report)
     for (size_t i = 0; i < report->count; i++) {
         const struct whs_reported *reported = &report->deliveries[i];
         if (reported->claimed_row &&
-            !append_row(rows, Py_BuildValue("(LLN)", (long long)reported->event_seq,
-                                            (long long)reported->subscription_seq,
-                                            PyBool_FromLong(spilled))))
+            !append_item(rows, Py_BuildValue("(LLN)", (long long)reported->event_seq,
+                                             (long long)reported->subscription_seq,
+                                             PyBool_FromLong(spilled))))
             return false;
     }
     return true;
@@ -344,10 +319,10 @@ append_subscription(PyObject *rows, const struct whs_report *report)
                        : report->subscription_recovered ? "recovered"
                                                         : NULL;
     return !word || report->count == 0 ||
-           append_row(rows,
-                      Py_BuildValue("(Lsi)",
-                                    (long long)report->deliveries[0].subscription_seq,
-                                    word, (int)report->outcome));
+           append_item(rows,
+                       Py_BuildValue("(Lsi)",
+                                     (long long)report->deliveries[0].subscription_seq,
+                                     word, (int)report->outcome));
 }
 
 static bool
@@ -355,9 +330,9 @@ append_origin(PyObject *rows, const struct whs_report *report)
 {
     bool opened = report->origin_news == WHS_BREAKER_OPENED;
     return report->origin_news == WHS_BREAKER_AS_BEFORE ||
-           append_row(rows,
-                      Py_BuildValue("(LN)", (long long)report->origin_seq,
-                                    number_or_none(opened, report->origin_blocked_ms)));
+           append_item(
+               rows, Py_BuildValue("(LN)", (long long)report->origin_seq,
+                                   number_or_none(opened, report->origin_blocked_ms)));
 }
 
 #define COLLECTING(method, append)                                                     \

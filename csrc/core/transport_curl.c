@@ -53,7 +53,7 @@ from_base(struct whs_transport *transport)
     return (struct curl_transport *)(void *)transport;
 }
 
-/* --- Transfers are used again. --- */
+/* --- Transfers are used again, where libcurl can. --- */
 
 static CURLcode
 create_transfer(struct curl_transport *t, struct whs_curl_transfer **out)
@@ -88,6 +88,10 @@ static void
 put_transfer(struct curl_transport *t, struct whs_curl_transfer *transfer)
 {
     transfer->exchange = NULL;
+    if (!whs_curl_library_forgets()) {
+        whs_curl_transfer_destroy(transfer);
+        return;
+    }
     transfer->next_idle = t->idle;
     t->idle = transfer;
 }

@@ -37,3 +37,9 @@ whs_curl_library_check(struct whs_error *err)
                              "libcurl is built without a threaded resolver");
     return WHS_OK;
 }
+
+bool
+whs_curl_library_forgets(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
+}

@@ -20,6 +20,11 @@ static CURLoption unknown;
 static curl_socket_callback watch;
 static void *watch_ctx;
 
+static unsigned version; /* 0: what it is */
+static int easy_count;
+
+typedef curl_version_info_data *teller(CURLversion);
+typedef CURL *maker(void);
 typedef CURLcode setter(CURL *, CURLoption, void *);
 typedef CURLMcode multi_setter(CURLM *, CURLMoption, void *);
 
@@ -56,6 +61,27 @@ curl_multi_setopt(CURLM *multi, CURLMoption option, ...)
     if (option == CURLMOPT_SOCKETDATA)
         watch_ctx = value;
     return real(multi, option, value);
+}
+
+/* Says that it is of another version. */
+curl_version_info_data *
+curl_version_info(CURLversion age)
+{
+    static curl_version_info_data data;
+    teller *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "curl_version_info");
+    data = *real(age);
+    data.version_num = version ? version : data.version_num;
+    return &data;
+}
+
+CURL *
+curl_easy_init(void)
+{
+    maker *real;
+    *(void **)&real = dlsym(RTLD_NEXT, "curl_easy_init");
+    easy_count++;
+    return real();
 }
 
 static enum whs_status
@@ -122,6 +148,47 @@ a_socket_of_no_transfer_is_watched_too(void **state)
     transport->verbs->destroy(transport);
 }
 
+/* To a port where nobody listens. */
+static void
+exchange_once(struct whs_transport *transport)
+{
+    struct whs_exchange exchange = {
+        .request = {.method = WHS_METHOD_POST,
+                    .url = WHS_SLICE("https://127.0.0.1:1/"),
+                    .origin = WHS_SLICE("https://127.0.0.1:1")}};
+    struct whs_exchange *done = NULL;
+    assert_int_equal(transport->verbs->start(transport, &exchange, NULL), WHS_OK);
+    while (!done)
+        done = transport->verbs->poll(transport, 100);
+    assert_ptr_equal(done, &exchange);
+    whs_buf_fini(&exchange.answer.body);
+}
+
+/* Made for three exchanges, beyond the one by which the options are tried. */
+static int
+count_handles(unsigned of_version)
+{
+    struct whs_transport *transport;
+    version = of_version;
+    assert_int_equal(create(&transport, NULL), WHS_OK);
+    easy_count = 0;
+    for (int i = 0; i < 3; i++)
+        exchange_once(transport);
+    transport->verbs->destroy(transport);
+    version = 0;
+    return easy_count;
+}
+
+/* It would follow a pointer into the answer before. */
+static void
+a_handle_that_forgets_nothing_is_used_once(void **state)
+{
+    (void)state;
+    unknown = CURLOPT_LASTENTRY;
+    assert_int_equal(count_handles(0x080100), 3);
+    assert_int_equal(count_handles(0x080101), 0);
+}
+
 int
 main(void)
 {
@@ -129,6 +196,7 @@ main(void)
         cmocka_unit_test(a_libcurl_without_netrc_files_will_do),
         cmocka_unit_test(any_other_option_that_is_unknown_is_told_at_once),
         cmocka_unit_test(a_socket_of_no_transfer_is_watched_too),
+        cmocka_unit_test(a_handle_that_forgets_nothing_is_used_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,28 @@ def test_an_answer_of_doubtful_framing_is_one_request_and_no_crash(
     assert (len(endpoint.requests), endpoint.connections, delivery.attempts) == (1, 1, 1)
 
 
+def test_a_head_that_goes_on_with_the_answer_before_is_read_alone(
+    make: Make, serve: Serve, deliver: Deliver
+) -> None:
+    """Its first field begins like the rest of a folded one, and there was a field before: what a
+    libcurl before 8.1.1 did with that is seen by a sanitizer (``make asan-python``)."""
+
+    fields = iter((b"X-Before: x\r\n", b" folded: y\r\n"))
+
+    def behave(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK, next(fields), EMPTY)
+
+    endpoint = serve(behave)
+    hooks = make()
+    first = deliver(hooks, endpoint.url())
+    assert first.outcome is SUCCESS
+    hooks.unsubscribe(first.subscription_id)
+    second = deliver(hooks, endpoint.url())
+    assert second.outcome in {SUCCESS, PROTOCOL, UNKNOWN}
+    assert len(endpoint.requests) == 2
+
+
 # --- Answers that ask for another request. ---
 
 AGAIN = {

@@ -112,12 +112,13 @@ $(BUILD)/libcore.a: $(CORE_OBJECTS) $(C_TEST_SUPPORT)
 $(BUILD)/test_%: tests/c/test_%.c $(BUILD)/libcore.a
 	@$(CC) $(CORE_CFLAGS) -Wno-conversion -MMD -Itests/c $< $(BUILD)/libcore.a -o $@ -lcmocka $(CORE_LIBS)
 
+-include fuzz/fuzz.mk
 -include $(wildcard $(BUILD)/*.d)
 
 .SECONDARY:
 .PHONY: ctest asan tsan
-ctest: $(C_TESTS) ## C tests of the core, without Python (T=name for one)
-	@for t in $(C_TESTS); do echo "== $$t"; $$t || exit 1; done
+ctest: $(C_TESTS) $(FUZZ_REPLAYS) ## C tests of the core, without Python (T=name for one)
+	@for t in $(C_TESTS) $(FUZZ_REPLAYS); do echo "== $$t"; $$t || exit 1; done
 
 asan: ## the C tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory ctest VARIANT=asan
@@ -133,7 +134,7 @@ bench: build
 -include bench/bench.mk
 
 # --- What is checked without running it -------------------------------------
-C_FILES := $(wildcard csrc/*/*.[ch] tests/*/*.[ch] bench/*.[ch])
+C_FILES := $(wildcard csrc/*/*.[ch] tests/*/*.[ch] bench/*.[ch] fuzz/*.[ch])
 
 .PHONY: lint types docs format sizes
 lint: build ## style, layers, words

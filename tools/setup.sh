@@ -1,15 +1,15 @@
 #!/bin/bash
 # What `make` needs on this machine: looks for each thing itself, not for a package's name,
 # and installs on Debian >= 12 and Ubuntu >= 24.04 what it does not find. Nothing is asked,
-# and nothing touched where all is there. `setup.sh browser` looks for what `make browser` needs
-# besides.
+# and nothing touched where all is there. Named after it is what few need: browser, fuzz,
+# valgrind.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 
 PYTHON=${PYTHON:-python3}
 OS_RELEASE=${OS_RELEASE:-/etc/os-release}
-WANTED=${1:-}
 missing=()
+uses=("$@")
 
 stop() {
     echo "webhooksub: $*" >&2
@@ -37,8 +37,31 @@ has_header_of_python() {
         test -f "$folder/Python.h"
 }
 
+can_fuzz() {
+    local clang
+    clang=$(command -v clang clang-19 clang-18 clang-17 clang-16 clang-14 | head -n 1)
+    [ -n "$clang" ] && echo 'int main(void) { return 0; }' |
+        "$clang" -x c - -fsanitize=fuzzer-no-link,address -o /dev/null
+}
+
 look() {
     missing=()
+    look_everywhere
+    local use
+    for use in "${uses[@]}"; do
+        case $use in
+        browser)
+            need chromium command -v chromium
+            need npm command -v npm
+            ;;
+        fuzz) can_fuzz >/dev/null 2>&1 || missing+=(clang libclang-rt-dev) ;;
+        valgrind) need valgrind command -v valgrind ;;
+        *) stop "knows nothing that is needed for $use" ;;
+        esac
+    done
+}
+
+look_everywhere() {
     need gcc command -v "${CC:-cc}"
     need libc6-dev has_header stdlib.h
     need make command -v make
@@ -54,10 +77,6 @@ look() {
     need python3 command -v "$PYTHON"
     need python3-venv "$PYTHON" -c 'import ensurepip, venv'
     need python3-dev has_header_of_python
-    if [ "$WANTED" = browser ]; then
-        need chromium command -v chromium
-        need npm command -v npm
-    fi
 }
 
 refuse_old_python() {

@@ -52,7 +52,7 @@ class Machine:
             f"ID={name}\nVERSION_ID={version}\nPRETTY_NAME='{name} {version}'\n"
         )
 
-    def set_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def set_up(self, *uses: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": str(self.bin),
             "OS_RELEASE": str(self.release),
@@ -61,11 +61,7 @@ class Machine:
         }
         bash = os.path.realpath(self.bin / "bash")
         return subprocess.run(
-            [bash, str(SETUP), *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
+            [bash, str(SETUP), *uses], env=environment, capture_output=True, text=True, timeout=60
         )
 
     def calls(self) -> list[str]:
@@ -112,6 +108,18 @@ def test_exactly_what_is_missing_is_installed(machine: Machine) -> None:
     update, install = machine.calls()
     assert update.startswith("apt-get update")
     assert install.endswith(" libcjson-dev strace")
+
+
+def test_what_few_need_is_installed_where_it_is_asked_for(machine: Machine) -> None:
+    assert machine.set_up().returncode == 0
+    assert machine.calls() == []
+    assert machine.set_up("fuzz", "valgrind").returncode != 0
+    _, install = machine.calls()
+    assert install.endswith(" clang libclang-rt-dev valgrind")
+
+
+def test_a_use_that_nobody_knows_is_refused(machine: Machine) -> None:
+    assert "nothing that is needed for fuss" in refusal(machine.set_up("fuss"))
 
 
 def test_a_user_who_is_not_root_installs_by_sudo(machine: Machine) -> None:

@@ -75,6 +75,7 @@ powerloss: build ## cut the power after every write, and see what is lost (EVENT
 -include tests/simulate/simulate.mk
 -include tests/canary/canary.mk
 -include tests/browser/browser.mk
+-include tests/fork/fork.mk
 
 # --- C core and its tests (no Python) ---------------------------------------
 # SABOTAGE=name breaks one thing on purpose, to show that its test can fail.

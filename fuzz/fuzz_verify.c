@@ -64,10 +64,11 @@ check_theirs(const struct message *given)
         return;
     FUZZ_CHECK(whs_sign_request(&given->keys, WHS_ENCODING_HEX, given->id, given->now_s,
                                 given->body, &made) == WHS_OK);
-    /* Its padding may have been left out. */
+    /* Its padding may have been left out, and the last two bits in front of that mean
+     * nothing. A number with zeros before it is another text than ours. */
     FUZZ_CHECK(given->timestamp.ptr[0] == '0' ||
                memmem(given->signatures.ptr, given->signatures.len, made.standard,
-                      strcspn(made.standard, "=")));
+                      strcspn(made.standard, "=") - 1));
 }
 
 static bool

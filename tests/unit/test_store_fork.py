@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PRELUDE = """
-import os, sqlite3, sys, threading, time, warnings
+import ctypes, os, sqlite3, sys, threading, time, warnings
 warnings.simplefilter("ignore")  # newer Pythons advise against forks beside threads
 from webhooksub import Dispatcher, Forked, allow_all
 
@@ -25,8 +27,12 @@ def stored():
     import subprocess
     return int(subprocess.check_output([sys.executable, "-c", code, FILE]))
 
+def fork_unseen():
+    # As a server in C does: no hook of Python runs.
+    return ctypes.PyDLL(None).fork()
+
 def child(act):
-    pid = os.fork()
+    pid = FORK()
     if pid:
         return pid
     code = 1
@@ -43,8 +49,8 @@ def ended_well(pid):
 """
 
 
-def run(code: str, database: Path) -> str:
-    command = [sys.executable, "-c", PRELUDE + code, str(database)]
+def run(code: str, database: Path, fork: str = "os.fork") -> str:
+    command = [sys.executable, "-c", PRELUDE + f"FORK = {fork}\n" + code, str(database)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -78,8 +84,9 @@ print(before, stored())
 """
 
 
-def test_what_a_child_was_told_is_written_outlives_its_parent(tmp_path: Path) -> None:
-    assert run(ORPHAN, tmp_path / "hooks.db") == "2 12\n"
+@pytest.mark.parametrize("fork", ["os.fork", "fork_unseen"])
+def test_what_a_child_was_told_is_written_outlives_its_parent(tmp_path: Path, fork: str) -> None:
+    assert run(ORPHAN, tmp_path / "hooks.db", fork) == "2 12\n"
 
 
 BUSY = """
@@ -130,8 +137,11 @@ print(stored())
 """
 
 
-def test_a_child_forked_amid_a_use_of_the_store_is_refused_by_name(tmp_path: Path) -> None:
-    first, second, count = run(MIDST, tmp_path / "hooks.db").splitlines()
+@pytest.mark.parametrize("fork", ["os.fork", "fork_unseen"])
+def test_a_child_forked_amid_a_use_of_the_store_is_refused_by_name(
+    tmp_path: Path, fork: str
+) -> None:
+    first, second, count = run(MIDST, tmp_path / "hooks.db", fork).splitlines()
     assert first == second
     assert "fork" in first
     assert count == "2"

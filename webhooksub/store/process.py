@@ -2,7 +2,8 @@
 
 Made at the first use, ended by close. A forked child keeps none of it: it closes its copies
 of the connections, which the parent does not notice, leaves the lock alone, and begins anew at
-its first use, as a publisher. A fork waits for that until no thread is inside SQLite (uses.py).
+its first use, as a publisher. A fork waits for that until no thread is inside SQLite (uses.py);
+of one that Python was not told of, the first use finds out.
 """
 
 import os
@@ -47,6 +48,7 @@ class StoreProcess:
     def open(self, *, check: bool = True) -> None:
         """Connects; makes the schema in an empty store. Raises ConfigurationError, Closed,
         and Forked in a child that cannot be rid of its parent's connections."""
+        _notice_fork()
         with self._gate:
             if self._closed:
                 raise Closed("the store is closed")
@@ -96,6 +98,7 @@ class StoreProcess:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one moment of the store."""
+        _notice_fork()
         if not self._open:
             self.open()
         with self.file.reading() as connection:
@@ -103,6 +106,7 @@ class StoreProcess:
 
     def peek(self) -> Peek:
         """What changed lately."""
+        _notice_fork()
         if not self._open:
             self.open()
         return self.file.peek()
@@ -110,6 +114,7 @@ class StoreProcess:
     @property
     def writer(self) -> Writer:
         """Raises Closed."""
+        _notice_fork()
         writer = self._writer
         if writer is None:
             with self._gate:
@@ -142,6 +147,7 @@ class StoreProcess:
 
     def close(self, timeout: float) -> None:
         """Writes what was submitted, then ends. Twice is fine."""
+        _notice_fork()
         with self._gate:
             self._closed = True
             writer, self._writer = self._writer, None
@@ -191,9 +197,29 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
+    global _pid
     waited_for, _fork.quiet = _fork.quiet, {}
     for process in list(_processes):
         process.forget(quiet=waited_for.get(process, False))
+    _pid = os.getpid()
+
+
+_pid = os.getpid()
+_noticing = threading.Lock()
+
+
+def _notice_fork() -> None:
+    """After one that Python was not told of, and that waited for nobody: so does a server in C
+    make its workers (uWSGI without ``--py-call-osafterfork``)."""
+    global _pid
+    if os.getpid() == _pid:
+        return
+    with _noticing:
+        if os.getpid() == _pid:
+            return
+        for process in list(_processes):
+            process.forget(quiet=process.file.uses.were_none)
+        _pid = os.getpid()
 
 
 os.register_at_fork(

@@ -48,6 +48,12 @@ class Uses:
             elif self._forks:
                 self._changed.notify_all()
 
+    @property
+    def were_none(self) -> bool:
+        """In a child that was forked without :meth:`begin_fork`: nobody was inside. Without the
+        lock, which a thread that is not there may hold."""
+        return not self._depths
+
     def begin_fork(self) -> bool:
         """Waits until nobody is inside, and lets nobody in until :meth:`end_fork`. False: in
         vain."""

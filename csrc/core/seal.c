@@ -187,8 +187,13 @@ write_beside(uint8_t out[BESIDE_BYTES], uint32_t id, const struct whs_seal_place
     at += sizeof(PURPOSE) - 1;
     write_head(at, id);
     at += HEAD_BYTES;
+    memset(at, 0, WHS_UUID_BYTES + ID_BYTES);
+#ifdef WHS_SABOTAGE_no_row_binding
+    (void)place;
+#else
     memcpy(at, place->subscription_id, WHS_UUID_BYTES);
     write_u32(at + WHS_UUID_BYTES, place->n);
+#endif
     return (struct whs_slice){(const char *)out, BESIDE_BYTES};
 }
 

@@ -253,6 +253,9 @@ def test_what_cannot_be_opened_is_told_and_left_as_it_is(kit: Any) -> None:
     assert (rotated.looked_at, rotated.sealed) == (3, 1)
     assert sealed_rows(kit)[:2] == [b"\x01\x01"] * 2
     assert kit.store(keyring=NEW).subscription(well.id).keys == (b"k" * 32,)
+    cut = sealed_rows(kit)[2][:-1]
+    change(kit, "update webhooksub_secret set sealed = ? where subscription_seq = 2", cut)
+    assert len(kit.store(keyring=NEW | OLD).rotate_keys().unreadable) == 2, "also by its own key"
 
 
 def test_without_a_keyring_there_is_nothing_to_seal_by(kit: Any) -> None:

@@ -61,16 +61,16 @@ class Rotation:
         return rows
 
     def seal_anew(self, rows: Iterable[Row]) -> list[tuple[Row, bytes]]:
-        """Those that are not as the keyring would seal them, and how they are to be."""
+        """Those that are not as the keyring would seal them, and how they are to be. All are
+        opened: what is damaged is told, by whichever key it was sealed."""
         changed: list[tuple[Row, bytes]] = []
         for row in rows:
-            if self._keyring.is_current(row.sealed):
-                continue
             try:
                 key = open_key(self._keyring, row.id, row.n, row.sealed)
             except KeyUnreadable:
                 self._unreadable[row.id] = None
-            else:
+                continue
+            if not self._keyring.is_current(row.sealed):
                 changed.append((row, self._keyring.seal(row.id, row.n, key)))
         return changed
 

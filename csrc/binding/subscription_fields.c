@@ -167,12 +167,15 @@ take_delivery(struct state *state, struct fields *fields, PyObject *object)
         take_text(fields, fields->kept[1], "delivery", &fields->draft.delivery);
         return true;
     }
-    if (plain && !PyErr_ExceptionMatches(PyExc_TypeError) &&
-        !PyErr_ExceptionMatches(PyExc_ValueError) &&
-        !PyErr_ExceptionMatches(PyExc_RecursionError))
+    /* How deep json.dumps goes differs with the Python; past it the mistake is the one
+     * that the core finds in what does get written. */
+    bool deep = plain && PyErr_ExceptionMatches(PyExc_RecursionError);
+    if (plain && !deep && !PyErr_ExceptionMatches(PyExc_TypeError) &&
+        !PyErr_ExceptionMatches(PyExc_ValueError))
         return false;
     PyErr_Clear();
-    add_mistake(fields, "delivery", "type", "must be a mapping that JSON can hold");
+    add_mistake(fields, "delivery", deep ? "json" : "type",
+                deep ? "nested too deep" : "must be a mapping that JSON can hold");
     return true;
 }
 

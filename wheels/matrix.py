@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,8 +46,6 @@ UNDER_QEMU = (
     "integration/test_dispatcher_delivering.py",
     "isolated",
 )
-# Other packages with an OpenSSL or libcurl of their own, for tests/isolated.
-NEIGHBOURS = ("cryptography", "psycopg[binary]", "pycurl", "confluent-kafka")
 # Where there is no trustme, because its cryptography is not to be had: then tests that use it
 # cannot be run.
 PYTEST = ("pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis")
@@ -262,6 +261,12 @@ def preload(row: Row) -> Path:
     return library
 
 
+def neighbours() -> list[str]:
+    """Other packages with an OpenSSL or libcurl of their own, for tests/isolated."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return list(project["optional-dependencies"]["neighbours"])
+
+
 def install(place: Place) -> str | None:
     """The first thing that failed; nothing is compiled."""
     made = place.run(place.row.python, "-m", "venv", place.folder / "venv")
@@ -282,7 +287,7 @@ def install(place: Place) -> str | None:
             break
     else:
         return "pip install"
-    for neighbour in NEIGHBOURS:
+    for neighbour in neighbours():
         # Not there for every Python: then its tests say so.
         place.run(
             *(*pip, "install", "--only-binary", ":all:", neighbour),

@@ -8,6 +8,7 @@ the tag says so; licences and an SBOM inside. All that is wrong is told at once.
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,9 +29,10 @@ NEEDED = re.compile(
     r"(libc|libm|libdl|libpthread|librt)\.so\.\d+|ld-linux-[\w-]+\.so\.\d+|"
     r"(libc\.musl-[\w]+\.so\.1|libc\.so)"
 )
-# Where things are built. /usr/lib/webhooksub stands in OpenSSL on purpose: nobody may write
-# there, and nothing is read from there.
-BUILD_PATH = re.compile(rb"(?:/root|/home|/tmp|/var/tmp|/build|/work|/project|/opt)/[\x21-\x7e]+")
+# Places of the system that a library names for what it finds there at run time. /usr/lib/webhooksub
+# stands in OpenSSL on purpose: nobody may write there, and nothing is read from there.
+RUN_TIME = re.compile(rb"/(?:etc|dev|proc|sys|usr/lib/webhooksub)(?:/|$)")
+PATH = re.compile(rb"(?<![\x20-\x7e])(?:/[\w.+-]+){2,}(?![\x21-\x7e])")
 # An SBOM names these.
 BUNDLED = {"openssl", "curl", "zlib", "cjson"}
 DF_BIND_NOW, DF_1_NOW = 0x8, 0x1
@@ -129,10 +131,22 @@ def check_hardening(wheel: Wheel) -> Iterator[str]:
         yield "is not stripped"
 
 
+def build_places() -> set[bytes]:
+    """The folders in which this machine builds, as they would stand in what it built."""
+    named = os.environ.get("WHEELS_CACHE")
+    places = {Path(__file__).parents[1], Path.home(), Path(tempfile.gettempdir())}
+    places |= {Path(sys.prefix), Path(sys.base_prefix), *([Path(named)] if named else [])}
+    system = {Path("/"), Path("/usr")}
+    return {bytes(place.resolve()) for place in places if place.resolve() not in system}
+
+
 def check_paths(wheel: Wheel) -> Iterator[str]:
     text = wheel.files[wheel.library]
-    for path in sorted({found.decode() for found in BUILD_PATH.findall(text)})[:10]:
-        yield f"holds the path {path}"
+    places = b"|".join(map(re.escape, sorted(build_places())))
+    found = set(re.findall(rb"(?:" + places + rb")/[\x21-\x7e]+", text))
+    found |= {path for path in PATH.findall(text) if not RUN_TIME.match(path)}
+    for path in sorted(found)[:10]:
+        yield f"holds the path {path.decode()}"
 
 
 def check_size(wheel: Wheel) -> Iterator[str]:

@@ -15,7 +15,8 @@ pytest.importorskip("elftools")
 if shutil.which("cc") is None:
     pytest.skip("needs a compiler", allow_module_level=True)
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "wheels"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "wheels"))
 check = pytest.importorskip("check")
 
 SOURCE = """
@@ -92,11 +93,8 @@ def test_a_good_wheel_passes(make: Maker) -> None:
         (SOURCE, ("-Wl,-z,lazy", "-Wl,-z,norelro"), "is not linked with RELRO"),
         (SOURCE, ("-Wl,-z,lazy",), "is not linked with BIND_NOW"),
         (SOURCE, ("-Wl,-z,execstack",), "has an executable stack"),
-        (
-            SOURCE + 'const char *at = "/opt/somebody/x.c";',
-            ("-fvisibility=hidden",),
-            "/opt/somebody",
-        ),
+        (SOURCE + 'const char *at = "/opt/somebody/x.c";', (), "holds the path /opt/somebody/x.c"),
+        (SOURCE + f'const char *with = "cc -I{ROOT}/csrc";', (), f"holds the path {ROOT}/csrc"),
     ],
 )
 def test_a_library_with_one_thing_wrong_is_refused(
@@ -104,6 +102,13 @@ def test_a_library_with_one_thing_wrong_is_refused(
 ) -> None:
     found = problems(make.wheel(make.library(source, *flags)))
     assert any(said in problem for problem in found), found
+
+
+@pytest.mark.parametrize("place", ["/etc/ssl/cert.pem", "/dev/urandom", "/usr/lib/webhooksub/x"])
+def test_what_is_read_at_run_time_is_no_path_of_the_build(place: str, make: Maker) -> None:
+    library = make.library(SOURCE + f'const char *at = "{place}";')
+    assert place.encode() in library
+    assert problems(make.wheel(library)) == []
 
 
 def test_symbols_for_the_debugger_are_refused(make: Maker) -> None:

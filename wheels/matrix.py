@@ -2,8 +2,9 @@
 
 ``matrix.py [NAME...]`` runs all rows or those whose name holds one of the NAMEs, prints a table,
 and ends with 1 if anything failed. Each row is kept in the cache; ``--page`` writes them all into
-docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone,
-``--only=unit/test_build.py,isolated`` these tests alone.
+docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone, ``--quick``
+the newest of each version among them and a part of the suite, ``--only=unit/test_ids.py,isolated``
+these tests: neither of these two gets into the page. JOBS=1 runs one test at a time.
 
 A row runs from / with a PATH that holds no compiler; the tests are a copy without the package,
 so that nothing but the installed wheel can be what they import. Rows of other systems run in
@@ -35,9 +36,9 @@ MARKS = ("<!-- written by wheels/matrix.py -->\n", "<!-- end -->\n")
 ROW_SECONDS = 3600
 FREE_THREADED = "python3.13t"
 COMPILERS = re.compile(r"(.*-)?(cc|c\+\+|c89.*|c99.*|gcc|g\+\+|clang|tcc|cpp|ld|as)(-[\d.]+)?")
-# What of the suite runs where the processor is only imitated: importing, signing, matching,
-# delivering over TLS.
-UNDER_QEMU = (
+# What of the suite runs where the processor is only imitated, or time is short: importing,
+# signing, matching, delivering over TLS.
+PART = (
     "unit/test_build.py",
     "unit/test_catalogs.py",
     "unit/test_ids.py",
@@ -49,8 +50,9 @@ UNDER_QEMU = (
 # Where there is no trustme, because its cryptography is not to be had: then tests that use it
 # cannot be run.
 PYTEST = ("pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis")
-# These hold documents and tools against the sources of the package, which are not there.
-OF_THE_REPOSITORY = ("unit/test_docs.py",)
+# These hold documents against the sources of the package, which are not there, or compile a
+# build of their own with defects in it: what they try is not the wheel.
+OF_THE_REPOSITORY = ("unit/test_docs.py", "crash", "powerloss", "simulate", "torture")
 PROBE = """
 import json, platform, shutil, ssl, sys
 import webhooksub
@@ -76,6 +78,8 @@ class Row:
     wheel: Path
     root: Path | None = None
     only: tuple[str, ...] = ()
+    # Whether what comes of it is kept for the page.
+    shown: bool = True
     # What `inside.sh` does in place of the suite.
     inside: str = ""
 
@@ -133,14 +137,20 @@ def make_root(name: str) -> Path | None:
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
-def find_rows(names: list[str], *, local: bool) -> Iterator[Row | str]:
+def newest_of_each(pythons: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Of 3.11.2 and 3.11.7 the second."""
+    return iter({v.rpartition(".")[0]: (v, python) for v, python in pythons}.values())
+
+
+def find_rows(names: list[str], *, local: bool, newest_alone: bool = False) -> Iterator[Row | str]:
     """Each row, or the name of one that cannot be had."""
 
     def wanted(name: str) -> bool:
         return not names or any(part in name for part in names)
 
     x86 = newest("*-abi3-manylinux_*_x86_64.whl")
-    for version, python in find_pythons():
+    pythons = find_pythons()
+    for version, python in newest_of_each(pythons) if newest_alone else pythons:
         if wanted(name := f"this machine, {version}"):
             yield Row(name, python, x86)
     if local:
@@ -164,7 +174,7 @@ def find_rows(names: list[str], *, local: bool) -> Iterator[Row | str]:
     if wanted(name := "Debian trixie, aarch64 under qemu"):
         root = make_root("trixie-aarch64")
         wheel = newest("*-abi3-manylinux_*_aarch64.whl")
-        yield Row(name, "/usr/bin/python3", wheel, root, UNDER_QEMU) if root else name
+        yield Row(name, "/usr/bin/python3", wheel, root, PART) if root else name
 
 
 # --- One row. ---
@@ -323,7 +333,7 @@ def run_tests(place: Place, result: Result) -> None:
     paths = [suite / "tests" / name for name in place.row.only] or [suite / "tests"]
     prove = [f"--ignore={suite / 'tests' / name}" for name in ("prove", *OF_THE_REPOSITORY)]
     passes: list[list[str | Path]] = [
-        ["-n", "2", "-m", "not serial", *paths, *prove],
+        ["-n", os.environ.get("JOBS", "2"), "-m", "not serial", *paths, *prove],
         ["-m", "serial", *paths, *prove],
     ]
     if not place.row.only:
@@ -401,7 +411,8 @@ def run_row(row: Row) -> Result:
             result.trouble.append("out of time")
         place.log.close()
     result.seconds = round(time.monotonic() - began)
-    (RESULTS / f"{slug(row.name)}.json").write_text(json.dumps(vars(result), indent=2) + "\n")
+    if row.shown:
+        (RESULTS / f"{slug(row.name)}.json").write_text(json.dumps(vars(result), indent=2) + "\n")
     return result
 
 
@@ -452,6 +463,19 @@ def write_page() -> None:
     PAGE.write_text(before + MARKS[0] + "\n" + text + "\n" + MARKS[1] + rest.partition(MARKS[1])[2])
 
 
+def choose_rows(arguments: list[str]) -> Iterator[Row | str]:
+    names = [a for a in arguments if not a.startswith("--")]
+    quick = "--quick" in arguments
+    only = PART if quick else None
+    for argument in arguments:
+        if argument.startswith("--only="):
+            only = tuple(argument.removeprefix("--only=").split(","))
+    for row in find_rows(names, local=quick or "--local" in arguments, newest_alone=quick):
+        if only and isinstance(row, Row):
+            row = replace(row, only=only, shown=False)
+        yield row
+
+
 def main() -> None:
     arguments = sys.argv[1:]
     RESULTS.mkdir(exist_ok=True)
@@ -459,10 +483,7 @@ def main() -> None:
         write_page()
         return
     results = []
-    only = [a.removeprefix("--only=").split(",") for a in arguments if a.startswith("--only=")]
-    for row in find_rows([a for a in arguments if a[:2] != "--"], local="--local" in arguments):
-        if isinstance(row, Row) and only:
-            row = replace(row, only=tuple(only[0]))
+    for row in choose_rows(arguments):
         if isinstance(row, str):
             results.append(Result(row, "", trouble=["cannot be had"]))
             continue

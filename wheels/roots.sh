@@ -7,8 +7,9 @@
 
 NAME=${1:?usage: wheels/roots.sh NAME}
 MIRROR=http://deb.debian.org/debian
-PACKAGES=python3,python3-venv,ca-certificates,openssl,procps,sqlite3,strace
-MADE=$CACHE/root-$NAME
+# What the suite calls besides Python; no compiler.
+PACKAGES=python3,python3-venv,ca-certificates,curl,make,openssl,procps,sqlite3,strace
+MADE=$CACHE/root-$NAME-$(hash_of roots.sh)
 
 # A root of another machine starts its programs by qemu, which the kernel must know by now.
 make_root() {
@@ -20,8 +21,8 @@ make_root() {
         [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || register_qemu
     fi
     rm -rf "$MADE.new"
-    debootstrap "${options[@]}" "$suite" "$MADE.new" $MIRROR >"$CACHE/root-$NAME.log" 2>&1 || {
-        tail -n 20 "$CACHE/root-$NAME.log" >&2
+    debootstrap "${options[@]}" "$suite" "$MADE.new" $MIRROR >"$CACHE/$NAME.log" 2>&1 || {
+        tail -n 20 "$CACHE/$NAME.log" >&2
         stop "debootstrap of $NAME failed"
     }
     rm -rf "$MADE.new"/var/cache/apt/archives/*.deb
@@ -57,8 +58,8 @@ make_free_threaded() {
             --disable-test-modules
         make -s -j"$JOBS"
         make -s install
-    } >"$CACHE/root-$NAME.log" 2>&1 || {
-        tail -n 20 "$CACHE/root-$NAME.log" >&2
+    } >"$CACHE/$NAME.log" 2>&1 || {
+        tail -n 20 "$CACHE/$NAME.log" >&2
         rm -rf "$MADE"
         stop "$NAME cannot be built"
     }
@@ -66,6 +67,7 @@ make_free_threaded() {
 
 if [ ! -e "$MADE" ]; then
     say "$NAME"
+    rm -rf "$CACHE/root-$NAME"-*
     case $NAME in
     python3.*t) make_free_threaded ;;
     *) make_root ;;

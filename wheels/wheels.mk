@@ -27,16 +27,18 @@ wheel-check: ## the gate that what is in dist/ must pass
 reproducible: ## build the x86-64 wheel twice and compare
 	@PYTHON='$(PYTHON)' wheels/reproducible.sh
 
-# ROWS="sid trixie" runs these alone, ROWS=--local this machine's own Pythons.
+# ROWS="sid trixie" runs these alone, ROWS=--local this machine's own Pythons, ROWS=--quick a part
+# of the suite under the newest of each version.
 wheel-matrix: ## the whole suite from the wheels in dist/, under every Python that can be had
 	@$(WHEEL_TOOLS)/python wheels/matrix.py $(ROWS)
 
 wheel-page: ## docs/platforms.md from what the matrix has found
 	@$(WHEEL_TOOLS)/python wheels/matrix.py --page
 
-# A part of .ci/run. Building what a wheel links takes minutes, once.
-ci-wheels: ## the x86-64 wheel, its gate, this machine's Pythons; WHEELS=1: also with an empty cache
+# A part of .ci/run. Building what a wheel links takes minutes, once, and the whole suite under
+# every Python longer than all the rest: WHEELS=1 asks for both.
+ci-wheels: ## the x86-64 wheel, its gate, this machine's Pythons; WHEELS=1: all of it, from nothing
 	@if [ '$(WHEELS)' ] || ls $(WHEELS_CACHE)/deps-*-x86_64/components.json >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory wheels ARCHES=x86_64 FREE_THREADED= && \
-	    $(MAKE) --no-print-directory wheel-matrix ROWS=--local; \
+	    $(MAKE) --no-print-directory wheel-matrix ROWS=$(if $(WHEELS),--local,--quick); \
 	else echo "no wheels: nothing is kept in $(WHEELS_CACHE), and WHEELS=1 is not set"; fi

@@ -1,10 +1,11 @@
 """Runs the whole test suite from installed wheels, under every Python that can be had.
 
-``matrix.py [NAME...]`` runs all rows or those whose name holds one of the NAMEs, prints a table,
-and ends with 1 if anything failed. Each row is kept in the cache; ``--page`` writes them all into
-docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone, ``--quick``
-the newest of each version among them and a part of the suite, ``--only=unit/test_ids.py,isolated``
-these tests: neither of these two gets into the page. JOBS=1 runs one test at a time.
+``matrix.py [PATTERN...]`` runs all rows or those whose name one of the PATTERNs is found in, prints
+a table, and ends with 1 if anything failed. Each row is kept in the cache; ``--page`` writes them
+all into docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone,
+``--quick`` the newest of each version among them and a part of the suite,
+``--only=unit/test_ids.py,isolated`` these tests: neither of these two gets into the page. JOBS=1
+runs one test at a time.
 
 A row runs from / with a PATH that holds no compiler; the tests are a copy without the package,
 so that nothing but the installed wheel can be what they import. Rows of other systems run in
@@ -146,7 +147,7 @@ def find_rows(names: list[str], *, local: bool, newest_alone: bool = False) -> I
     """Each row, or the name of one that cannot be had."""
 
     def wanted(name: str) -> bool:
-        return not names or any(part in name for part in names)
+        return not names or any(re.search(pattern, name) for pattern in names)
 
     x86 = newest("*-abi3-manylinux_*_x86_64.whl")
     pythons = find_pythons()

@@ -1,11 +1,11 @@
 """Runs the whole test suite from installed wheels, under every Python that can be had.
 
 ``matrix.py [PATTERN...]`` runs all rows or those whose name one of the PATTERNs is found in, prints
-a table, and ends with 1 if anything failed. Each row is kept in the cache; ``--page`` writes them
-all into docs/platforms.md, each with its date. ``--local`` is this machine's own Pythons alone,
-``--quick`` the newest of each version among them and a part of the suite,
-``--only=unit/test_ids.py,isolated`` these tests: neither of these two gets into the page. JOBS=1
-runs one test at a time.
+a table, and ends with 1 if anything failed. Each row is kept in the cache, but that a part of the
+suite never takes the place of the whole; ``--page`` writes them into docs/platforms.md, each with
+its date. ``--local`` is this machine's own Pythons alone; ``--only=unit,isolated`` these tests
+alone; ``--quick`` a short part of the suite, and of this machine's Pythons the newest of each
+version. JOBS=1 runs one test at a time.
 
 A row runs from / with a PATH that holds no compiler; the tests are a copy without the package,
 so that nothing but the installed wheel can be what they import. Rows of other systems run in
@@ -48,9 +48,7 @@ PART = (
     "integration/test_dispatcher_delivering.py",
     "isolated",
 )
-# Where there is no trustme, because its cryptography is not to be had: then tests that use it
-# cannot be run.
-PYTEST = ("pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis")
+EXTRAS_OF_PART = "test,cli,neighbours"
 # These hold documents against the sources of the package, which are not there, or compile a
 # build of their own with defects in it: what they try is not the wheel.
 OF_THE_REPOSITORY = ("unit/test_docs.py", "crash", "powerloss", "simulate", "torture")
@@ -79,8 +77,8 @@ class Row:
     wheel: Path
     root: Path | None = None
     only: tuple[str, ...] = ()
-    # Whether what comes of it is kept for the page.
-    shown: bool = True
+    # Of the package: what its tests need.
+    extras: str = "dev"
     # What `inside.sh` does in place of the suite.
     inside: str = ""
 
@@ -175,7 +173,8 @@ def find_rows(names: list[str], *, local: bool, newest_alone: bool = False) -> I
     if wanted(name := "Debian trixie, aarch64 under qemu"):
         root = make_root("trixie-aarch64")
         wheel = newest("*-abi3-manylinux_*_aarch64.whl")
-        yield Row(name, "/usr/bin/python3", wheel, root, PART) if root else name
+        row = Row(name, "/usr/bin/python3", wheel, root, PART, EXTRAS_OF_PART)
+        yield row if root else name
 
 
 # --- One row. ---
@@ -187,6 +186,8 @@ class Place:
     def __init__(self, row: Row, folder: Path) -> None:
         self.row, self.folder = row, folder
         self.python = folder / "venv" / "bin" / "python"
+        # Packages that this Python cannot have: tests that need them are skipped.
+        self.absent: list[str] = []
         self.log = (RESULTS / f"{slug(row.name)}.log").open("w")
         self.until = time.monotonic() + ROW_SECONDS
         copy_suite(folder / "suite")
@@ -272,10 +273,13 @@ def preload(row: Row) -> Path:
     return library
 
 
-def neighbours() -> list[str]:
-    """Other packages with an OpenSSL or libcurl of their own, for tests/isolated."""
+def requirements(extras: str) -> Iterator[str]:
+    """What extras come to, each package by itself."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return list(project["optional-dependencies"]["neighbours"])
+    for extra in extras.split(","):
+        for requirement in project["optional-dependencies"][extra]:
+            own = re.fullmatch(r"webhooksub\[(.+)\]", requirement)
+            yield from requirements(own[1]) if own else (requirement,)
 
 
 def install(place: Place) -> str | None:
@@ -284,27 +288,19 @@ def install(place: Place) -> str | None:
     if made.returncode != 0:
         return "no venv"
     pip = (place.python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
-    wheel = place.folder / place.row.wheel.name
-    for extras, *others in (("dev",), ("test,cli",), ("cli", *PYTEST)):
-        named = f"webhooksub[{extras}] @ file://{wheel}"
-        if extras == "dev" and "cp313t" in wheel.name:
-            # What it takes besides is not to be had there, which pip is slow to find out.
-            continue
-        done = place.run(
-            *(*pip, "install", "--only-binary", ":all:", "--prefer-binary", named, *others),
-            PIP_CERT=f"{place.folder}/authorities.pem",
-        )
-        if done.returncode == 0:
-            break
-    else:
-        return "pip install"
-    for neighbour in neighbours():
-        # Not there for every Python: then its tests say so.
-        place.run(
-            *(*pip, "install", "--only-binary", ":all:", neighbour),
-            PIP_CERT=f"{place.folder}/authorities.pem",
-        )
-    return None if place.run(*pip, "check").returncode == 0 else "pip check"
+
+    def succeeds(*command: str) -> bool:
+        certificates = f"{place.folder}/authorities.pem"
+        return place.run(*pip, *command, PIP_CERT=certificates).returncode == 0
+
+    get = ("install", "--only-binary", ":all:", "--prefer-binary")
+    wheel = f"file://{place.folder / place.row.wheel.name}"
+    # Not every package is there for a free-threaded Python, which pip is slow to find out.
+    if "cp313t" in wheel or not succeeds(*get, f"webhooksub[{place.row.extras}] @ {wheel}"):
+        if not succeeds(*get, f"webhooksub @ {wheel}"):
+            return "pip install"
+        place.absent = [one for one in requirements(place.row.extras) if not succeeds(*get, one)]
+    return None if succeeds("check") else "pip check"
 
 
 def count(report: Path, result: Result) -> None:
@@ -319,18 +315,13 @@ def count(report: Path, result: Result) -> None:
 
 def run_tests(place: Place, result: Result) -> None:
     suite = place.folder / "suite"
-    pytest = [
-        place.python,
-        "-P",
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "--rootdir",
-        suite,
-    ]
+    pytest = [place.python, "-P", "-m", "pytest", "-p", "no:cacheprovider", "-q"]
+    pytest += ["--rootdir", suite]
     pytest += ["-c", suite / "pyproject.toml", "--timeout", "600" if place.row.only else "300"]
+    more = {}
+    if place.absent:
+        pytest += ["-p", "absent"]
+        more["PYTHONPATH"] = f"{suite}/wheels"
     paths = [suite / "tests" / name for name in place.row.only] or [suite / "tests"]
     prove = [f"--ignore={suite / 'tests' / name}" for name in ("prove", *OF_THE_REPOSITORY)]
     passes: list[list[str | Path]] = [
@@ -341,7 +332,7 @@ def run_tests(place: Place, result: Result) -> None:
         passes.append([suite / "tests" / "prove"])
     for number, arguments in enumerate(passes):
         report = place.folder / f"report-{number}.xml"
-        done = place.run(*pytest, f"--junitxml={report}", *arguments)
+        done = place.run(*pytest, f"--junitxml={report}", *arguments, **more)
         if report.exists():
             count(report, result)
         # 1 is counted above, 5 is "none of these".
@@ -412,9 +403,14 @@ def run_row(row: Row) -> Result:
             result.trouble.append("out of time")
         place.log.close()
     result.seconds = round(time.monotonic() - began)
-    if row.shown:
-        (RESULTS / f"{slug(row.name)}.json").write_text(json.dumps(vars(result), indent=2) + "\n")
+    keep(result)
     return result
+
+
+def keep(result: Result) -> None:
+    kept = RESULTS / f"{slug(result.name)}.json"
+    if result.whole or not kept.exists() or not json.loads(kept.read_text())["whole"]:
+        kept.write_text(json.dumps(vars(result), indent=2) + "\n")
 
 
 # --- What is shown. ---
@@ -465,15 +461,15 @@ def write_page() -> None:
 
 
 def choose_rows(arguments: list[str]) -> Iterator[Row | str]:
-    names = [a for a in arguments if not a.startswith("--")]
+    patterns = [a for a in arguments if not a.startswith("--")]
     quick = "--quick" in arguments
-    only = PART if quick else None
-    for argument in arguments:
-        if argument.startswith("--only="):
-            only = tuple(argument.removeprefix("--only=").split(","))
-    for row in find_rows(names, local=quick or "--local" in arguments, newest_alone=quick):
-        if only and isinstance(row, Row):
-            row = replace(row, only=only, shown=False)
+    only = [a.removeprefix("--only=").split(",") for a in arguments if a.startswith("--only=")]
+    for row in find_rows(patterns, local="--local" in arguments, newest_alone=quick):
+        if isinstance(row, Row) and not row.inside:
+            if quick:
+                row = replace(row, only=PART, extras=EXTRAS_OF_PART)
+            if only:
+                row = replace(row, only=tuple(only[0]))
         yield row
 
 

@@ -27,8 +27,8 @@ wheel-check: ## the gate that what is in dist/ must pass
 reproducible: ## build the x86-64 wheel twice and compare
 	@PYTHON='$(PYTHON)' wheels/reproducible.sh
 
-# ROWS="sid trixie" runs these alone, ROWS=--local this machine's own Pythons, ROWS=--quick a part
-# of the suite under the newest of each version.
+# ROWS="sid trixie" runs these alone, ROWS=--local this machine's own Pythons, --quick a part of
+# the suite.
 wheel-matrix: ## the whole suite from the wheels in dist/, under every Python that can be had
 	@$(WHEEL_TOOLS)/python wheels/matrix.py $(ROWS)
 
@@ -40,5 +40,5 @@ wheel-page: ## docs/platforms.md from what the matrix has found
 ci-wheels: ## the x86-64 wheel, its gate, this machine's Pythons; WHEELS=1: all of it, from nothing
 	@if [ '$(WHEELS)' ] || ls $(WHEELS_CACHE)/deps-*-x86_64/components.json >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory wheels ARCHES=x86_64 FREE_THREADED= && \
-	    $(MAKE) --no-print-directory wheel-matrix ROWS=$(if $(WHEELS),--local,--quick); \
+	    $(MAKE) --no-print-directory wheel-matrix ROWS='--local $(if $(WHEELS),,--quick)'; \
 	else echo "no wheels: nothing is kept in $(WHEELS_CACHE), and WHEELS=1 is not set"; fi

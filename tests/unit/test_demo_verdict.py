@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from webhooksub import _core, catalogs
+from webhooksub.config import Config
 from webhooksub.demo.expect import notification_id
 from webhooksub.demo.folder import Folder
+from webhooksub.demo.run import PATIENCE_SECONDS, RETRY_STEPS_MS
 from webhooksub.demo.verdict import StoreCounts, Verdict, judge
 
 RECORD = "tenant/acme/sidedrawer/s1/record/r1"
@@ -107,3 +109,8 @@ def test_an_event_that_was_not_acknowledged_may_arrive_after_a_crash_only(run: R
     run.receive(_core.uuid_text(_core.uuid7(5)))
     assert run.judge(3, undisturbed=False).fine
     assert not run.judge(3).fine
+
+
+def test_it_is_not_given_up_before_what_is_waited_for_can_happen() -> None:
+    pauses = (*RETRY_STEPS_MS, Config().delivery.breaker_open_ms, Config().dispatcher.lease_ms)
+    assert max(pauses) * 1.5 < PATIENCE_SECONDS * 1_000

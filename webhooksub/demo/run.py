@@ -31,8 +31,9 @@ IN_FLIGHT = 64
 CHUNK = 500
 # Every so many requests are kept as files.
 KEEP_EVERY = 100
-# Longer than any step of the schedule: if nothing moves for so long, nothing will.
-PATIENCE_SECONDS = 30
+# Longer than any step of the schedule, and than an origin is left alone that could not be
+# reached in time: if nothing moves for so long, nothing will.
+PATIENCE_SECONDS = 60
 _LOOK_SECONDS = 0.1
 _BATCH_LINGER_MS = 200
 _ALL = 2**31

@@ -23,17 +23,12 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-WHEELS = Path(__file__).resolve().parent
-ROOT = WHEELS.parent
-CACHE = Path(os.environ.get("WHEELS_CACHE") or Path.home() / ".cache" / "webhooksub")
-RESULTS = CACHE / "matrix"
-PAGE = ROOT / "docs" / "platforms.md"
-MARKS = ("<!-- written by wheels/matrix.py -->\n", "<!-- end -->\n")
+from results import CACHE, RESULTS, ROOT, WHEELS, Result, keep, slug, table, write_page
+
 ROW_SECONDS = 3600
 FREE_THREADED = "python3.13t"
 COMPILERS = re.compile(r"(.*-)?(cc|c\+\+|c89.*|c99.*|gcc|g\+\+|clang|tcc|cpp|ld|as)(-[\d.]+)?")
@@ -81,22 +76,6 @@ class Row:
     extras: str = "dev"
     # What `inside.sh` does in place of the suite.
     inside: str = ""
-
-
-@dataclass
-class Result:
-    """What came of a row."""
-
-    name: str
-    wheel: str
-    probe: dict[str, Any] = field(default_factory=dict)
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    whole: bool = True
-    trouble: list[str] = field(default_factory=list)
-    day: str = ""
-    seconds: int = 0
 
 
 def say(text: str) -> None:
@@ -231,10 +210,6 @@ class Place:
         self.log.write(f"$ {' '.join(map(str, command))}\n{done.stdout}\n")
         self.log.flush()
         return done
-
-
-def slug(name: str) -> str:
-    return re.sub(r"[^\w.]+", "-", name)
 
 
 def copy_suite(target: Path) -> None:
@@ -407,57 +382,7 @@ def run_row(row: Row) -> Result:
     return result
 
 
-def keep(result: Result) -> None:
-    kept = RESULTS / f"{slug(result.name)}.json"
-    if result.whole or not kept.exists() or not json.loads(kept.read_text())["whole"]:
-        kept.write_text(json.dumps(vars(result), indent=2) + "\n")
-
-
-# --- What is shown. ---
-
-COLUMNS = (
-    "Wheel",
-    "Where",
-    "Python",
-    "C library",
-    "OpenSSL there",
-    "Passed",
-    "Skipped",
-    "Failed",
-    "Day",
-)
-
-
-def cells(result: Result) -> list[str]:
-    tag = "-".join(result.wheel.removesuffix(".whl").split("-")[2:]) or "sdist"
-    numbers = [f"{n:,}" for n in (result.passed, result.skipped, result.failed)]
-    numbers[0] += "" if result.whole else " (a part)"
-    numbers[2] += "".join(f", {trouble}" for trouble in result.trouble)
-    probe = result.probe
-    facts = [str(probe.get(key, "-")) for key in ("python", "libc", "ssl")]
-    facts[2] = " ".join(facts[2].split()[:2])
-    if probe.get("gil") is False:
-        facts[0] += ", no GIL"
-    return [tag, re.sub(", (python)?3.*", "", result.name), *facts, *numbers, result.day]
-
-
-def table(results: list[Result]) -> str:
-    rows = [list(COLUMNS), ["-" * len(name) for name in COLUMNS], *map(cells, results)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def read_results() -> list[Result]:
-    found = [Result(**json.loads(path.read_text())) for path in sorted(RESULTS.glob("*.json"))]
-    return sorted(found, key=lambda r: (r.wheel, r.name))
-
-
-def write_page() -> None:
-    before, _, rest = PAGE.read_text().partition(MARKS[0])
-    results = read_results()
-    built = next(r.probe["build"] for r in results if r.probe)
-    inside = f"{built['curl'].replace('/', ' ')}, cJSON {built['cjson']}"
-    text = f"In these wheels: {inside}.\n\n{table(results)}"
-    PAGE.write_text(before + MARKS[0] + "\n" + text + "\n" + MARKS[1] + rest.partition(MARKS[1])[2])
+# --- What is asked for. ---
 
 
 def choose_rows(arguments: list[str]) -> Iterator[Row | str]:

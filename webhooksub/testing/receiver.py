@@ -13,7 +13,6 @@ from typing import Any, Self
 from ..receiver import Notification, Verifier
 from .https import Answer, HttpsServer, Request
 
-
 # Of a receiver that nobody holds any more.
 _GONE = Answer(410)
 

@@ -157,6 +157,7 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
         return Figure(what, target, measured, ratio, cpu, value <= most)
 
     rate, cpu = mid("opponent", "per_second"), mid("opponent", "cpu_us")
+
     def connection(name: str, what: str) -> Figure:
         floor = f"{mid(name, 'cpu_us') / mid(name, 'floor_cpu_us'):.2f} × bare OpenSSL"
         return at_most(name, "cpu_us", what, 800, "µs", ratio=floor)

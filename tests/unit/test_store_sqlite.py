@@ -433,7 +433,9 @@ def test_a_large_fan_out_is_pruned_in_parts(kit: Any) -> None:
 def test_pruning_forgets_keys_and_tombstones_when_their_time_has_come(kit: Any) -> None:
     store = kit.store()
     old, fresh, living = (kit.subscribe(store) for _ in range(3))
-    store.publish([kit.event(idempotency_key="k", fingerprint=b"1")])
+    store.begin_dispatching(kit.info())
+    [published] = store.publish([kit.event(idempotency_key="k", fingerprint=b"1")])
+    store.settle(None, [(published.seq,)])
     store.delete_subscription(old.id)
     kit.clock.advance(2 * 86_400_000)
     store.publish([kit.event(idempotency_key="young", fingerprint=b"1")])
@@ -443,6 +445,19 @@ def test_pruning_forgets_keys_and_tombstones_when_their_time_has_come(kit: Any) 
     assert store.subscription(old.id) is None
     assert store.subscription(fresh.id) is not None
     assert store.subscription(living.id) is not None
+
+
+def test_a_tombstone_stays_while_a_dispatcher_may_hold_a_delivery_for_it(kit: Any) -> None:
+    store = kit.store()
+    sub = kit.subscribe(store)
+    store.begin_dispatching(kit.info())
+    [held] = store.publish(kit.events(1))
+    store.delete_subscription(sub.id)
+    kit.clock.advance(10_000)
+    assert store.prune(older_than_ms=kit.clock.now)["subscriptions"] == 0
+    store.settle(kit.ended(held.seq, sub, DeliveryState.CANCELLED))
+    assert [d.state for d in store.deliveries()] == [DeliveryState.CANCELLED]
+    assert store.prune(older_than_ms=kit.clock.now)["subscriptions"] == 1
 
 
 def test_pruning_gives_the_space_back_and_empties_the_wal(kit: Any) -> None:

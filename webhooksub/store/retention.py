@@ -7,7 +7,7 @@ claimed. Of a fan-out larger than that the deliveries go first, in parts, the ev
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
 
 from ..events import DeliveryState
 from .queries import is_past
@@ -139,12 +139,16 @@ class Pruning(Deletion):
         return bool(found)
 
     def _tombstones(self, transaction: Transaction) -> bool:
-        """Subscriptions that ended so long ago, once none of their deliveries is left."""
+        """Subscriptions that ended so long ago, once none of their deliveries is left, nor an
+        event that a dispatcher may still hold for them."""
         rest = delivery.c.subscription_seq == subscription.c.seq
+        queued = outbox.join(event, event.c.seq == outbox.c.event_seq)
+        oldest = select(func.min(event.c.subscription_rev)).select_from(queued).scalar_subquery()
         query = (
             select(subscription.c.seq)
             .where(subscription.c.deleted_at < self._older_than)
             .where(~select(delivery.c.event_seq).where(rest).exists())
+            .where(or_(oldest.is_(None), oldest >= subscription.c.rev))
             .limit(ROWS)
         )
         seqs = list(transaction.connection.execute(query).scalars())

@@ -24,13 +24,31 @@ def numbers(receiver: Receiver) -> list[int]:
     return sorted(request.json()["data"]["n"] for request in receiver.requests)
 
 
+def stop_between_writes(hand: Hand, database: Path) -> None:
+    """Where it holds no lock of SQLite's, which nobody else could then take."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as other:
+        for _ in range(100):
+            hand.stop()
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                hand.resume()
+                time.sleep(0.001)
+            else:
+                other.execute("ROLLBACK")
+                return
+    raise AssertionError("it writes without a pause")
+
+
 @contextmanager
-def stopped_amid_work(hand: Hand, receiver: Receiver, events: int) -> Iterator[None]:
+def stopped_amid_work(
+    hand: Hand, receiver: Receiver, database: Path, events: int
+) -> Iterator[None]:
     """With some delivered and the others queued; resumed at the end."""
     receiver.answer(delay=0.02)
     hand.publish(*range(events))
     assert receiver.wait_for(10)
-    hand.stop()
+    stop_between_writes(hand, database)
     yield
     hand.resume()
 
@@ -39,7 +57,7 @@ def test_stopped_past_its_lease_and_resumed_it_goes_on_and_repeats_nothing(
     lead: Lead, receiver: Receiver, database: Path
 ) -> None:
     hand = lead(**ONE_BY_ONE)
-    with stopped_amid_work(hand, receiver, 100):
+    with stopped_amid_work(hand, receiver, database, 100):
         time.sleep(LONGER_THAN_THE_LEASE)
         second = Dispatcher(f"sqlite:///{database}", authorizer=allow_all, dev=True)
         with pytest.raises(ConfigurationError, match=rf"delivers from this file.*pid {hand.pid}"):
@@ -55,7 +73,7 @@ def test_past_its_lease_it_starts_nothing_until_the_store_has_heard_from_it(
 ) -> None:
     hand = lead(**ONE_BY_ONE)
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        with stopped_amid_work(hand, receiver, 100):
+        with stopped_amid_work(hand, receiver, database, 100):
             other.execute("PRAGMA busy_timeout = 5000")
             other.execute("BEGIN IMMEDIATE")
             time.sleep(LONGER_THAN_THE_LEASE)
@@ -71,7 +89,7 @@ def test_declared_dead_while_it_was_stopped_it_settles_nothing_and_ends(
     lead: Lead, receiver: Receiver, database: Path
 ) -> None:
     hand = lead(**ONE_BY_ONE)
-    with stopped_amid_work(hand, receiver, 100):
+    with stopped_amid_work(hand, receiver, database, 100):
         settled = rows(database, "SELECT count(*) FROM webhooksub_delivery")
         with closing(sqlite3.connect(database)) as other, other:
             other.execute("UPDATE webhooksub_dispatcher SET state = 3")

@@ -99,10 +99,24 @@ class DeliveryLoop:
         """Starts nothing more, lets attempts end, settles all, gives the role back."""
         self._store.hand_over_to(None, None)
         self._closing.set()
-        self._engine.close(grace_ms)
-        self._stopping.set()
-        self._engine.wake_reports()
-        self._thread.join()
+        try:
+            self._close_engine(grace_ms)
+        finally:
+            self._stopping.set()
+            self._engine.wake_reports()
+            self._thread.join()
+
+    def _close_engine(self, grace_ms: int) -> None:
+        """Ctrl-C ends the grace: attempts under way become waiting rows, as without any."""
+        closing = threading.Thread(target=self._engine.close, args=(grace_ms,))
+        try:
+            if grace_ms > 0:
+                closing.start()
+                closing.join()
+        except RuntimeError:  # no thread begins any more: the interpreter ends
+            self._engine.close(grace_ms)
+        finally:
+            self._engine.close(0)
 
     def wake(self) -> None:
         """Polls for events at once. Any thread."""

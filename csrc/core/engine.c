@@ -187,9 +187,9 @@ whs_engine_close(struct whs_engine *engine, int grace_ms)
 {
     if (whs_engine_forked(engine))
         return;
+    whs_loop_close(&engine->loop, grace_ms);
     pthread_mutex_lock(&engine->lock);
     if (!engine->closed) {
-        whs_loop_close(&engine->loop, grace_ms);
         if (engine->started)
             pthread_join(engine->thread, NULL);
         else

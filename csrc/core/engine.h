@@ -118,7 +118,8 @@ WHS_CHECK enum whs_status whs_engine_wait_idle(struct whs_engine *engine,
                                                int timeout_ms);
 /* Starts nothing more, spills what is queued, gives attempts under way `grace_ms` to
  * end (then they are cancelled and reported WAITING, outcome UNKNOWN), ends the thread.
- * Reports stay readable. Twice is fine. Any thread but the engine's. */
+ * Reports stay readable. Twice is fine, and with less grace ends the first one's. Any
+ * thread but the engine's. */
 void whs_engine_close(struct whs_engine *engine, int grace_ms);
 
 /* One turn of the engine's loop on the caller's thread, waiting to `timeout_ms` for

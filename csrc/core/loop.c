@@ -339,10 +339,12 @@ void
 whs_loop_close(struct whs_loop *loop, int grace_ms)
 {
     const struct whs_clock *clock = &loop->work.config->clock;
-    int64_t never = INT64_MAX;
+    int64_t at_ms = clock->mono_ms(clock->ctx) + grace_ms;
+    int64_t other_ms = atomic_load(&loop->close_at_ms);
     whs_queue_close(&loop->work.queue);
-    atomic_compare_exchange_strong(&loop->close_at_ms, &never,
-                                   clock->mono_ms(clock->ctx) + grace_ms);
+    while (at_ms < other_ms &&
+           !atomic_compare_exchange_weak(&loop->close_at_ms, &other_ms, at_ms)) {
+    }
     whs_loop_nudge(loop);
 }
 

@@ -47,8 +47,8 @@ void whs_loop_run(struct whs_loop *loop);
 
 /* Any thread. After something was pushed. */
 void whs_loop_nudge(struct whs_loop *loop);
-/* Any thread. Makes it end, `grace_ms` from now at the latest. The first call counts.
- */
+/* Any thread. Makes it end, `grace_ms` from now at the latest. Of several calls the
+ * soonest end counts. */
 void whs_loop_close(struct whs_loop *loop, int grace_ms);
 /* Any thread. WHS_OK: a turn ended with nothing queued that could start, and nothing in
  * flight. */

@@ -286,6 +286,37 @@ two_may_close_while_one_waits_and_attempts_hang(void **state)
     free(stage);
 }
 
+static void *
+close_patiently(void *arg)
+{
+    struct stage *stage = arg;
+    whs_engine_close(stage->engine, 600000);
+    return NULL;
+}
+
+/* Who waited with patience is interrupted by whoever has none. */
+static void
+a_second_close_ends_the_grace_of_the_first(void **state)
+{
+    (void)state;
+    struct stage *stage = malloc(sizeof(*stage));
+    size_t matches;
+    pthread_t patient;
+    open_stage(stage, true);
+    stage->transport->usual = (struct fake_answer){.takes_ms = FAKE_NEVER};
+    put(stage, (struct world_sub){.seq = 1});
+    struct whs_event *event = world_event(1, "t1", "{}");
+    assert_int_equal(whs_engine_push(stage->engine, event, NULL, 0, &matches, NULL),
+                     WHS_OK);
+    whs_event_unref(event);
+    assert_int_equal(whs_engine_wait_idle(stage->engine, 20), WHS_TIMEOUT);
+    pthread_create(&patient, NULL, close_patiently, stage);
+    whs_engine_close(stage->engine, 0);
+    pthread_join(patient, NULL);
+    close_stage(stage);
+    free(stage);
+}
+
 int
 main(void)
 {
@@ -294,6 +325,7 @@ main(void)
         cmocka_unit_test(a_push_wakes_a_sleeping_engine_every_time),
         cmocka_unit_test(waiting_for_idleness_ends_at_its_timeout),
         cmocka_unit_test(two_may_close_while_one_waits_and_attempts_hang),
+        cmocka_unit_test(a_second_close_ends_the_grace_of_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,13 +119,27 @@ $(BUILD)/test_%: tests/c/test_%.c $(BUILD)/libcore.a
 .SECONDARY:
 .PHONY: ctest asan tsan
 ctest: $(C_TESTS) $(FUZZ_REPLAYS) ## C tests of the core, without Python (T=name for one)
-	@for t in $(C_TESTS) $(FUZZ_REPLAYS); do echo "== $$t"; $$t || exit 1; done
+	@for t in $(C_TESTS) $(FUZZ_REPLAYS); do echo "== $$t"; $(RUN) $$t || exit 1; done
 
 asan: ## the C tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory ctest VARIANT=asan
 
 tsan: ## the C tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory ctest VARIANT=tsan
+
+# A race is ThreadSanitizer's to see; here it is memory, and what nobody frees.
+VALGRIND := valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	--fair-sched=yes --suppressions=tests/c/valgrind.supp
+.PHONY: valgrind asan-python
+valgrind: ## the C tests under valgrind's memcheck (T=name for one)
+	@tools/setup.sh valgrind
+	@$(MAKE) --no-print-directory ctest RUN='$(VALGRIND)'
+
+# The extension once more, sanitized, in build/asan-python, which stands first on PYTHONPATH.
+# Leaks are not looked for: Python keeps what it has to its end. TESTS="tests/unit …"
+ASAN_PYTHON := build/asan-python
+asan-python: build ## pytest on an extension under AddressSanitizer and UBSan (TESTS="path …")
+	@$(BIN)/python tests/sanitized.py $(ASAN_PYTHON) $(or $(TESTS),tests)
 
 -include tests/torture/torture.mk
 

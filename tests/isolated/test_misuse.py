@@ -366,3 +366,33 @@ def test_without_descriptors_an_event_waits_and_is_delivered_later(
     tmp_path: os.PathLike[str],
 ) -> None:
     run(SCARCE, tmp_path)
+
+
+# --- The process' own settings. ---------------------------------------------------------------
+
+SETTINGS = """
+import locale
+with make() as hooks:
+    subscribe(hooks, receiver.url("/hook"))
+    for n, zone in enumerate(("UTC", "Asia/Kathmandu", "No/Where", "<+14>-14")):
+        os.environ["TZ"] = zone
+        time.tzset()
+        for name in ("C", "C.UTF-8", ""):
+            locale.setlocale(locale.LC_ALL, name)
+        info = subscribe(hooks, receiver.url("/other"))
+        away = info.subscription.expires - datetime.now(UTC)
+        assert abs(away - DAY) < timedelta(minutes=5), away
+        hooks.unsubscribe(info.id)
+        publish(hooks, n)
+    assert hooks.flush(timeout=60).complete
+    times = [r.json()["rawTime"] for r in receiver.requests if r.path == "/hook"]
+    now = datetime.now(UTC)
+    assert len(times) == 4
+    assert all(abs(datetime.fromisoformat(t) - now) < timedelta(minutes=5) for t in times), times
+receiver.close()
+print("done")
+"""
+
+
+def test_changes_of_locale_and_time_zone_move_no_instant(tmp_path: os.PathLike[str]) -> None:
+    run(SETTINGS, tmp_path, environ={"LC_ALL": "C.UTF-8"})

@@ -165,3 +165,21 @@ def test_what_is_known_of_shares_is_forgotten_with_the_backlog() -> None:
         assert shares.left(sub) == 5
         shares.forget(sub)
     assert not shares._share and not shares._out
+
+
+def test_what_is_moved_to_where_the_last_was_just_taken_from_is_not_forgotten(
+    dispatching: Store, kit: Any, slow: SubscriptionRecord
+) -> None:
+    events = [p.seq for p in dispatching.publish(kit.events(2))]
+    dispatching.claim_events(10, 10**9)
+    dispatching.settle(kit.spilled([(e, slow) for e in events]))
+    give_back(dispatching, kit, slow, claim_all(dispatching))
+    # One share is left: of two rows one is claimed, the other one moved. Back comes the one.
+    give_back(dispatching, kit, slow, claim_all(dispatching))
+    kit.clock.advance(1)
+    # Now the moved one is claimed, and the one moved.
+    delivered: list[Key] = []
+    while keys := claim_all(dispatching):
+        deliver(dispatching, kit, slow, keys)
+        delivered += keys
+    assert sorted(delivered) == [(event, slow.seq) for event in events]

@@ -11,6 +11,7 @@ holds.py) one row is claimed and no more.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, or_, select, update
@@ -209,7 +210,11 @@ class _Claim:
         )
         for row in rows:
             active = row.status == SubscriptionStatus.ACTIVE
-            self.groups.note(-row.subscription_seq, self.now if active else row.expires_at)
+            self._note(-row.subscription_seq, self.now if active else row.expires_at)
+
+    def _note(self, group: int, at: int) -> None:
+        """In turn: that the group was empty when it was looked at before is not the last word."""
+        self.transaction.after.append(lambda: self.groups.note(group, at))
 
     def _end(self, ended: Sequence[tuple[Any, DeliveryState, Outcome]]) -> None:
         self._run(
@@ -267,7 +272,7 @@ def release_due(
     for event_seq, subscription_seq in rows:
         given = {"e": event_seq, "s": subscription_seq}
         for group in transaction.connection.execute(release, given).scalars():
-            groups.note(group, at)
+            transaction.after.append(partial(groups.note, group, at))
     transaction.after.append(lambda: groups.released(rows, at))
 
 

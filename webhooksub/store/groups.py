@@ -47,8 +47,9 @@ class DueGroups:
             found = read_groups(connection, parked_only=True)
         else:
             return
-        for group, at in found.items():
-            self.note(group, at)
+        self._note_all(found)
+        # And in turn: what was found empty earlier in this transaction is told after it.
+        transaction.after.append(lambda: self._note_all(found))
         transaction.after.append(lambda: self._saw(revision, replay_rev))
 
     def stale(self, peek: Peek) -> bool:
@@ -64,6 +65,10 @@ class DueGroups:
             known = self._earliest.get(group)
             if known is None or at < known:
                 self._set(group, at)
+
+    def _note_all(self, found: Mapping[int, int]) -> None:
+        for group, at in found.items():
+            self.note(group, at)
 
     def correct(self, group: int, at: int | None) -> None:
         """The group was looked at: its next row is due at `at`, None: it has none."""

@@ -1,14 +1,22 @@
-"""What the tests of stores share: a clock that stands still, rows to write, both stores."""
+"""What the tests of stores share: a clock that stands still, rows to write, every store.
+
+A test that asks for `kit` runs on SQLite and on PostgreSQL, one that asks for `store`, `hooks` or
+`url` also in memory; ``@pytest.mark.stores("sqlite")`` says that it concerns these alone.
+"""
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from groups import pytest_collection_modifyitems, pytest_terminal_summary
+from postgres import shared_server
 
 from webhooksub.config import Config
 from webhooksub.events import DeliveryState, Outcome, SubscriptionStatus
@@ -71,25 +79,92 @@ class GivenReports:
 
 
 class Kit:
-    """Makes rows, and stores to put them in."""
+    """Makes rows, and stores of one kind to put them in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "sqlite") -> None:
         self.clock = Clock()
-        self.folder = folder
+        self.folder, self.kind = folder, kind
         self.made: list[Store] = []
         self._numbers = count(1)
+        self._resources = ExitStack()
+        self._schema = ""
+
+    def another(self, folder: Path) -> "Kit":
+        """Of the same kind, with a store of its own."""
+        return Kit(folder, self.kind)
+
+    def close(self) -> None:
+        for store in self.made:
+            store.close(timeout=5)
+        self._resources.close()
+
+    @property
+    def url(self) -> str:
+        """Of the store that :meth:`store` opens."""
+        if self.kind == "postgresql":
+            return shared_server().url(self.schema)
+        return "memory://" if self.kind == "memory" else f"sqlite:///{self.path}"
 
     def store(self, url: str = "", **settings: Any) -> Store:
-        """An open store; on the same file every time unless `url` names another."""
-        config = Config.of(**settings).store
-        store = open_store(url or f"sqlite:///{self.path}", config, self.clock)
-        self.made.append(store)
+        """An open store; on the same tables every time unless `url` names another."""
+        store = self.closed_store(url, **settings)
         store.open()
+        return store
+
+    def closed_store(self, url: str = "", **settings: Any) -> Any:
+        """The same, not open yet."""
+        store = open_store(url or self.url, Config.of(**settings).store, self.clock)
+        self.made.append(store)
         return store
 
     @property
     def path(self) -> Path:
+        """Of SQLite's file."""
         return self.folder / "hooks.db"
+
+    @property
+    def schema(self) -> str:
+        """PostgreSQL's, of this kit alone."""
+        if not self._schema:
+            self._schema = self._resources.enter_context(shared_server().schema())
+        return self._schema
+
+    def connect(self) -> psycopg.Connection:
+        """To PostgreSQL, beside the store."""
+        return psycopg.connect(shared_server().conninfo(self.schema))
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What a statement answers, from a connection beside the store; it is committed."""
+        if self.kind == "postgresql":
+            with self.connect() as other:
+                cursor = other.execute(statement.replace("?", "%s"), parameters or None)
+                return cursor.fetchall() if cursor.description else []
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Somebody else's transaction, which lets others read and nobody write."""
+        if self.kind == "postgresql":
+            everything = ", ".join("webhooksub_" + name for name in ("event", "delivery", "outbox"))
+            with closing(self.connect()) as other:
+                other.execute(f"LOCK TABLE {everything}, webhooksub_subscription IN EXCLUSIVE MODE")
+                yield
+            return
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    def die(self, store: Any, *, long_ago: bool = True) -> None:
+        """What kill -9 leaves: the rows as they are, a lock that is free; on PostgreSQL also
+        that time has passed since, as others see it."""
+        process = store._process
+        seq, process.dispatcher = process.dispatcher, None
+        process.lock.release()
+        if long_ago and self.kind == "postgresql":
+            dead = "UPDATE webhooksub_dispatcher SET heartbeat_at = 0 WHERE seq = ?"
+            self.sql(dead, seq)
 
     def id(self) -> bytes:
         """Like a UUIDv7: the time first."""
@@ -175,18 +250,33 @@ class Kit:
         return (event, sub.seq, int(state), attempts, next_at, origin, *measured)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store_kind" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("stores")
+        anywhere = {"store", "hooks", "url"} & set(metafunc.fixturenames)
+        kinds = ["sqlite", "postgresql"] + ["memory"] * bool(anywhere)
+        chosen = kinds if marker is None else marker.args
+        metafunc.parametrize("store_kind", chosen, indirect=True)
+
+
 @pytest.fixture
-def kit(tmp_path: Path) -> Iterator[Kit]:
-    made = Kit(tmp_path)
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """Of the stores of this test: sqlite, postgresql or memory."""
+    given: str = request.param
+    return given
+
+
+@pytest.fixture
+def kit(tmp_path: Path, store_kind: str) -> Iterator[Kit]:
+    made = Kit(tmp_path, store_kind)
     yield made
-    for store in made.made:
-        store.close(timeout=5)
+    made.close()
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def store(request: pytest.FixtureRequest, kit: Kit) -> Store:
-    """An open store of either kind, without a dispatcher."""
-    return kit.store("memory://" if request.param == "memory" else "")
+@pytest.fixture
+def store(kit: Kit) -> Store:
+    """An open store of each kind, without a dispatcher."""
+    return kit.store()
 
 
 @pytest.fixture

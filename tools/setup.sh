@@ -74,6 +74,7 @@ look_everywhere() {
     need sqlite3 command -v sqlite3
     need openssl command -v openssl
     need redis-server command -v redis-server
+    need postgresql command -v pg_ctlcluster
     need python3 command -v "$PYTHON"
     need python3-venv "$PYTHON" -c 'import ensurepip, venv'
     need python3-dev has_header_of_python

@@ -112,6 +112,9 @@ class StoreConfig:
     idempotency_ms: int = _DAY  # how long an idempotency key is remembered
     keyring: Keyring | None = None  # ID:BASE64,…: seals integrity keys, the first one; all open
     keyring_file: str | None = None  # the same in a file, one a line
+    takeover_ms: int = 40_000  # PostgreSQL: who is silent for so long is dead; past its lease
+    pooled: bool = False  # PostgreSQL: the URL leads to a pooler, in transaction mode
+    listen_url: str | None = field(default=None, repr=False)  # PostgreSQL: past it, for LISTEN
 
     def sealing(self) -> Keyring:
         """Of the two the one that is set. Nothing is read yet."""

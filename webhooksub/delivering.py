@@ -232,8 +232,11 @@ class DeliveryLoop:
         if now < self._beat_at:
             return
         self._beat_at = now + self._config.heartbeat_ms
+        began = time.monotonic()
         if self._store.heartbeat():
-            self._engine.extend_lease(self._config.lease_ms)
+            # It counts from before the store heard of it: others count from then.
+            took_ms = int((time.monotonic() - began) * 1_000)
+            self._engine.extend_lease(max(0, self._config.lease_ms - took_ms))
         else:
             self._fence()
 

@@ -26,7 +26,7 @@ from .dispatcher_looking import DispatcherLooking
 from .dispatcher_sockets import DispatcherSockets
 from .dispatcher_subscriptions import DispatcherSubscriptions
 from .engine import make_engine
-from .errors import Closed, Forked
+from .errors import Closed, ConfigurationError, Forked
 from .events import (
     Event,
     FlushResult,
@@ -176,6 +176,8 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
 
     def _start(self) -> Self:
         self._check_delivers_here()
+        if self._store.shared and self.config.store.takeover_ms <= self.config.dispatcher.lease_ms:
+            raise ConfigurationError("takeover_ms: must be more than lease_ms")
         with self._lock:
             self._check_usable()
             if self._loop is not None:

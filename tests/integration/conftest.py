@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,15 +33,14 @@ def told() -> list[OperatorEvent]:
 
 
 @pytest.fixture
-def make(tmp_path: Path, told: list[OperatorEvent]) -> Iterator[Make]:
-    """Dispatchers, by default on one file; `url` names another store."""
+def make(kit: Any, told: list[OperatorEvent]) -> Iterator[Make]:
+    """Dispatchers, by default all on the test's store; `url` names another one."""
     made: list[Dispatcher] = []
 
     def make_one(url: str = "", **settings: Any) -> Dispatcher:
         given: dict[str, Any] = {"authorizer": allow_all, "dev": True, "config": {}} | settings
         given["config"] = QUICK | given["config"]
-        url = url or f"sqlite:///{tmp_path / 'hooks.db'}"
-        made.append(Dispatcher(url, on_operator_event=told.append, **given))
+        made.append(Dispatcher(url or kit.url, on_operator_event=told.append, **given))
         return made[-1]
 
     yield make_one
@@ -50,10 +48,17 @@ def make(tmp_path: Path, told: list[OperatorEvent]) -> Iterator[Make]:
         hooks.close(grace=0)
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def hooks(request: pytest.FixtureRequest, make: Make) -> Dispatcher:
-    """A started dispatcher on either kind of store."""
-    return make("memory://" if request.param == "memory" else "").start()
+@pytest.fixture
+def url(kit: Any) -> str:
+    """Of each kind of store, for `make`."""
+    given: str = kit.url
+    return given
+
+
+@pytest.fixture
+def hooks(make: Make) -> Dispatcher:
+    """A started dispatcher on each kind of store."""
+    return make().start()
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ KEY = "k" * 32
 SLOW = {"retry_steps_ms": (600_000,)}
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def started(request: pytest.FixtureRequest, make: Make) -> Iterator[Callable[..., Any]]:
+@pytest.fixture
+def started(url: str, make: Make) -> Iterator[Callable[..., Any]]:
     """A dispatcher that delivers, and ann's client of its API."""
 
     def start(**settings: Any) -> tuple[Client, Dispatcher]:
-        url = "memory://" if request.param == "memory" else ""
         hooks = make(url, **({"authorizer": Members()} | settings)).start()
         return Client(SubscriptionApi(hooks), "ann"), hooks
 

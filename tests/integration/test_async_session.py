@@ -22,6 +22,9 @@ class NoMatter(Exception):
     """Ends a transaction by a rollback."""
 
 
+pytestmark = pytest.mark.stores("sqlite")
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "hooks.db"

@@ -1,9 +1,7 @@
 """A store that does not answer stops starts, loses nothing, and everything resumes."""
 
-import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,20 +75,18 @@ def test_a_locked_database_delays_settling_and_then_all_is_settled(
     make: Make,
     receiver: Receiver,
     subscribe: Subscribe,
-    tmp_path: Path,
+    kit: Any,
     told: list[OperatorEvent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("webhooksub.store.sqlite.BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr("webhooksub.store.postgres._LOCK_TIMEOUT_MS", 100)
     hooks = make().start()
     subscribe(hooks)
     receiver.answer(delay=0.2)
     hooks.publish_many([(PATH, "update", {"n": n}) for n in range(40)])
-    other = sqlite3.connect(tmp_path / "hooks.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    time.sleep(1)
-    other.execute("COMMIT")
-    other.close()
+    with kit.locked():
+        time.sleep(1)
     assert hooks.flush(timeout=20).complete
     assert len({r.headers["webhook-id"] for r in receiver.requests}) == 40
     assert hooks.stats()["outbox"] == 0

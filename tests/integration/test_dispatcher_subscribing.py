@@ -190,6 +190,7 @@ def test_an_unknown_path_names_the_nearest_template(make: Make) -> None:
         hooks.publish(PATH, "any")
 
 
+@pytest.mark.stores("sqlite")
 def test_a_second_dispatcher_is_refused_by_the_name_of_the_first(make: Make) -> None:
     make().start()
     with pytest.raises(ConfigurationError, match="dispatcher"):

@@ -31,12 +31,6 @@ def answer_500_at_bad(peer: Peer) -> None:
         peer.send(b"HTTP/1.1 " + status + b"\r\n" + length + b"\r\n")
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Of either kind of store, for `make`."""
-    return "memory://" if request.param == "memory" else ""
-
-
 @pytest.fixture
 def taken() -> Iterator[socket.socket]:
     """A port where nobody listens."""

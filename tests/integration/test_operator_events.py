@@ -2,9 +2,8 @@
 
 import socket
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-import pytest
 from acme import PATH, Make
 from seen import wait_until
 
@@ -31,12 +30,6 @@ def kinds(told: list[OperatorEvent]) -> list[str]:
 
 def of_kind(told: list[OperatorEvent], kind: str) -> list[OperatorEvent]:
     return [event for event in told if event.kind == kind]
-
-
-@pytest.fixture(params=["sqlite", "memory"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Of either kind of store, for `make`."""
-    return "memory://" if request.param == "memory" else ""
 
 
 def test_a_full_backlog_is_told_once_however_many_deliveries_it_costs(
@@ -90,14 +83,14 @@ def crash(hooks: Dispatcher) -> None:
 
 
 def test_an_event_that_is_quarantined_is_told_when_it_is_and_not_again(
-    make: Make, tmp_path: Path, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
+    make: Make, kit: Any, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
 ) -> None:
     first = make(config={"quarantine_claims": 1}).start()
     subscribe(first)
     receiver.answer(delay=30)
     event = first.publish(PATH, "update", {"n": 1})
     receiver.wait_for(1)
-    crash(first)
+    kit.die(first._store)
     second = make(config={"quarantine_claims": 1}).start()
     [quarantined] = of_kind(told, "quarantined")
     assert quarantined.facts == {"event_id": event.id, "root": "tenant/acme"}

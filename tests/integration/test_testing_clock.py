@@ -24,9 +24,8 @@ def receiver() -> Iterator[Receiver]:
         yield endpoint
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def hooks(request: pytest.FixtureRequest, clock: Clock, tmp_path: Path) -> Iterator[Dispatcher]:
-    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path / 'hooks.db'}"
+@pytest.fixture
+def hooks(url: str, clock: Clock) -> Iterator[Dispatcher]:
     with Dispatcher(url, authorizer=allow_all, dev=True, clock=clock) as started:
         yield started
 

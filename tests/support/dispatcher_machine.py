@@ -6,7 +6,6 @@ all when it crashes. The file, the claims, the settles and the clock are real.
 
 import threading
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -373,9 +372,8 @@ class DispatcherMachine(RuleBasedStateMachine):
             self._crash()
 
     def _crash(self) -> None:
-        """The object is left as it is, its lock free, as after kill -9."""
-        self.store._process.lock.release()  # type: ignore[attr-defined]
-        self.store._process.dispatcher = None  # type: ignore[attr-defined]
+        """The object is left as it is, as after kill -9."""
+        self.kit.die(self.store)
         for queued in self.outbox.values():
             if queued.held:
                 queued.claims += 1
@@ -463,9 +461,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         try:
             self._drain()
         finally:
-            for store in self.kit.made:
-                with suppress(Exception):
-                    store.close(timeout=5)
+            self.kit.close()
 
     def _drain(self) -> None:
         if any(queued.quarantined for queued in self.outbox.values()):

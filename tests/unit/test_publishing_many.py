@@ -94,7 +94,7 @@ def test_an_unknown_resource_among_many_is_told_as_such(publication: Publication
 
 def test_published_events_are_made_when_looked_at(publication: Publication) -> None:
     rows = publication.events([(DRAWER, "update"), (OTHER, "create"), (RECORD, "delete")])
-    published = NewlyPublished(7, rows)
+    published = NewlyPublished(range(7, 10), rows)
     events = PublishedEvents(rows, published)
     assert [p.seq for p in published] == [7, 8, 9]
     assert published[-1] == Published(9, rows[2].id, False)

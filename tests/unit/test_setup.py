@@ -15,7 +15,17 @@ SETUP = Path(__file__).parents[2] / "tools" / "setup.sh"
 # What the script itself uses, as it is.
 REAL = ("bash", "env", "grep", "head", "sort", "sed")
 # What it looks for. `installed` is touched by apt-get install; until then `cc` and others fail.
-LOOKED_FOR = ("cc", "make", "pkg-config", "strace", "sqlite3", "openssl", "redis-server", "python3")
+LOOKED_FOR = (
+    "cc",
+    "make",
+    "pkg-config",
+    "strace",
+    "sqlite3",
+    "openssl",
+    "redis-server",
+    "pg_ctlcluster",
+    "python3",
+)
 APT = 'echo "apt-get $*" >>"$CALLED"\ncase "$*" in *install*) : >"$INSTALLED" ;; esac\n'
 ABSENT = '[ -e "$INSTALLED" ] || exit 1\n'
 # It reads what it is given, as a compiler does: who writes to it must not be cut off.

@@ -6,14 +6,11 @@ import pytest
 
 from webhooksub.events import DeliveryState, Outcome
 
-
-@pytest.fixture(params=["sqlite", "memory"])
-def url(request: pytest.FixtureRequest) -> str:
-    return "memory://" if request.param == "memory" else ""
+pytestmark = pytest.mark.stores("sqlite", "postgresql", "memory")
 
 
-def test_past_its_backlog_a_subscriptions_deliveries_are_dead(kit: Any, url: str) -> None:
-    store = kit.store(url, waiting_per_subscription_max=5)
+def test_past_its_backlog_a_subscriptions_deliveries_are_dead(kit: Any) -> None:
+    store = kit.store(waiting_per_subscription_max=5)
     full, other = kit.subscribe(store), kit.subscribe(store)
     store.begin_dispatching(kit.info())
     events = [p.seq for p in store.publish(kit.events(9))]
@@ -28,8 +25,8 @@ def test_past_its_backlog_a_subscriptions_deliveries_are_dead(kit: Any, url: str
     assert [r.state for r in store.deliveries(subscription=other.seq)] == [DeliveryState.WAITING]
 
 
-def test_when_the_backlog_has_shrunk_deliveries_wait_again(kit: Any, url: str) -> None:
-    store = kit.store(url, waiting_per_subscription_max=5)
+def test_when_the_backlog_has_shrunk_deliveries_wait_again(kit: Any) -> None:
+    store = kit.store(waiting_per_subscription_max=5)
     sub = kit.subscribe(store)
     store.begin_dispatching(kit.info())
     events = [p.seq for p in store.publish(kit.events(12))]
@@ -43,8 +40,8 @@ def test_when_the_backlog_has_shrunk_deliveries_wait_again(kit: Any, url: str) -
     assert store.replay([(d.event_seq, d.subscription_seq) for d in dead]) == 1
 
 
-def test_what_was_refused_is_told_once_by_subscription(kit: Any, url: str) -> None:
-    store = kit.store(url, waiting_per_subscription_max=2)
+def test_what_was_refused_is_told_once_by_subscription(kit: Any) -> None:
+    store = kit.store(waiting_per_subscription_max=2)
     one, two = kit.subscribe(store), kit.subscribe(store)
     store.begin_dispatching(kit.info())
     events = [p.seq for p in store.publish(kit.events(5))]
@@ -56,9 +53,9 @@ def test_what_was_refused_is_told_once_by_subscription(kit: Any, url: str) -> No
     assert store.subscription_ids([one.seq, two.seq, 999]) == {one.seq: one.id, two.seq: two.id}
 
 
-def test_a_delivery_that_has_waited_keeps_its_place(kit: Any, url: str) -> None:
+def test_a_delivery_that_has_waited_keeps_its_place(kit: Any) -> None:
     """Others came while it was tried."""
-    store = kit.store(url, waiting_per_subscription_max=2)
+    store = kit.store(waiting_per_subscription_max=2)
     sub = kit.subscribe(store)
     store.begin_dispatching(kit.info())
     events = [p.seq for p in store.publish(kit.events(4))]

@@ -1,7 +1,5 @@
 """Dispatchers that die, are replaced, or are declared dead. Processes: tests/integration."""
 
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,17 +11,6 @@ HOUR = 3_600_000
 YEAR = 365 * 24 * HOUR
 
 
-def change(kit: Any, sql: str, *parameters: Any) -> None:
-    with closing(sqlite3.connect(kit.path)) as connection, connection:
-        connection.execute(sql, parameters)
-
-
-def die(store: Any) -> None:
-    """What kill -9 leaves: the rows as they are, the lock free."""
-    store._process.lock.release()
-    store._process.dispatcher = None
-
-
 def crash(kit: Any, times: int, *, finishing: Any = ()) -> Any:
     """Dispatchers that claim everything and die; the last one is alive and has claimed
     nothing."""
@@ -32,7 +19,7 @@ def crash(kit: Any, times: int, *, finishing: Any = ()) -> Any:
         store.begin_dispatching(kit.info())
         while store.claim_events(1_000, 10**9):
             pass
-        die(store)
+        kit.die(store)
     store = kit.store()
     store.begin_dispatching(kit.info())
     return store
@@ -46,6 +33,7 @@ def claim(store: Any) -> list[tuple[int, int, Any]]:
 # --- who has the role ----------------------------------------------------------------
 
 
+@pytest.mark.stores("sqlite")
 def test_a_second_dispatcher_is_refused_naming_the_first(kit: Any) -> None:
     first, second = kit.store(), kit.store()
     first.begin_dispatching(kit.info("machine-one"))
@@ -60,6 +48,7 @@ def test_a_second_dispatcher_is_refused_naming_the_first(kit: Any) -> None:
     assert second.stats()["dispatchers_alive"] == 1
 
 
+@pytest.mark.stores("sqlite")
 def test_a_refused_store_still_publishes(kit: Any) -> None:
     first, second = kit.store(), kit.store()
     first.begin_dispatching(kit.info())
@@ -104,7 +93,7 @@ def test_events_of_a_dead_dispatcher_come_with_what_is_settled(kit: Any) -> None
     reports = kit.delivered([(half, subs[2]), (half, subs[0])])
     reports.ended = []
     dead.settle(reports)
-    die(dead)
+    kit.die(dead)
     store = kit.store()
     store.begin_dispatching(kit.info())
     assert claim(store) == [(half, 1, [subs[0].seq, subs[2].seq]), (none, 1, [])]
@@ -117,7 +106,7 @@ def test_deliveries_that_a_dead_dispatcher_claimed_are_due_again(kit: Any) -> No
     [event] = [p.seq for p in dead.publish([kit.event()])]
     dead.settle(kit.failed(event, sub, delay=0))
     assert dead.claim_due(1, 1)
-    die(dead)
+    kit.die(dead)
     store = kit.store()
     store.begin_dispatching(kit.info())
     assert [(e[0], s, n) for e, s, n in store.claim_due(9, 9)] == [(event, sub.seq, 1)]
@@ -128,7 +117,7 @@ def test_what_was_handed_over_is_taken_over_too(kit: Any) -> None:
     dead.begin_dispatching(kit.info())
     dead.hand_over_to(lambda: 10, lambda events: None)
     published = dead.publish(kit.events(3))
-    die(dead)
+    kit.die(dead)
     store = kit.store()
     store.begin_dispatching(kit.info())
     assert claim(store) == [(p.seq, 1, []) for p in published]
@@ -182,12 +171,12 @@ def test_neighbours_of_a_killer_are_not_quarantined_with_it(kit: Any) -> None:
     """Alone in its dispatcher, only the killer is counted on."""
     seqs = [p.seq for p in kit.store().publish(kit.events(4))]
     crash(kit, 3)
-    die(kit.made[-1])
+    kit.die(kit.made[-1])
     for _ in range(2):
         store = kit.store()
         store.begin_dispatching(kit.info())
         assert [seq for seq, _, _ in claim(store)] == [seqs[0]]
-        die(store)
+        kit.die(store)
     store = kit.store()
     store.begin_dispatching(kit.info())
     assert [e.seq for e in store.quarantined()] == [seqs[0]]
@@ -199,10 +188,6 @@ def test_neighbours_of_a_killer_are_not_quarantined_with_it(kit: Any) -> None:
 
 
 # --- fencing -------------------------------------------------------------------------
-
-
-def declare_dead(kit: Any, how: str) -> None:
-    change(kit, how)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +202,7 @@ def test_a_dispatcher_that_was_declared_dead_does_nothing_more(kit: Any, how: st
     store.hand_over_to(lambda: 10, taken.extend)
     assert store.heartbeat()
     [event] = [p.seq for p in store.publish([kit.event()])]
-    declare_dead(kit, how)
+    kit.sql(how)
     assert not store.settle(kit.delivered([(event, sub)]))
     assert store.deliveries() == []
     assert not store.heartbeat()
@@ -309,8 +294,8 @@ def test_a_subscription_deleted_half_way_cancels_its_rows_when_they_are_due(kit:
     store.begin_dispatching(kit.info())
     [event] = [p.seq for p in store.publish([kit.event()])]
     store.settle(kit.spilled([(event, sub)]))
-    change(kit, "UPDATE webhooksub_subscription SET deleted_at = 1, rev = 2")
-    change(kit, "UPDATE webhooksub_meta SET value = '2' WHERE key = 'subscription_rev'")
+    kit.sql("UPDATE webhooksub_subscription SET deleted_at = 1, rev = 2")
+    kit.sql("UPDATE webhooksub_meta SET value = '2' WHERE key = 'subscription_rev'")
     assert store.claim_due(9, 9) == []
     [row] = store.deliveries()
     assert (row.state, row.outcome) == (DeliveryState.CANCELLED, Outcome.CANCELLED)
@@ -336,11 +321,11 @@ def test_many_paused_rows_do_not_stand_before_a_neighbour(kit: Any) -> None:
 # --- a wall clock that is set --------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["", "memory://"])
+@pytest.mark.stores("sqlite", "postgresql", "memory")
 def test_what_waits_keeps_its_delay_when_the_clock_is_set_back(
-    kit: Any, caplog: pytest.LogCaptureFixture, url: str
+    kit: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = kit.store(url)
+    store = kit.store()
     sub = kit.subscribe(store)
     store.begin_dispatching(kit.info())
     [event] = [p.seq for p in store.publish([kit.event()])]
@@ -362,7 +347,7 @@ def test_dates_of_a_dispatcher_whose_clock_was_ahead_are_put_right(kit: Any) -> 
     [event] = [p.seq for p in ahead.publish([kit.event()])]
     ahead.settle(kit.failed(event, sub, delay=5_000))
     ahead.heartbeat()
-    die(ahead)
+    kit.die(ahead, long_ago=False)
     kit.clock.advance(-10 * YEAR)
     store = kit.store()
     store.begin_dispatching(kit.info())
@@ -394,7 +379,7 @@ def test_what_was_set_aside_is_free_at_the_next_start_and_counts_against_nobody(
         store.set_aside_events([odd])
         store.settle(None, [(other,)])
         assert claim(store) == [], "it does not come again by itself"
-        die(store)
+        kit.die(store)
     store = kit.store()
     store.begin_dispatching(kit.info())
     assert claim(store) == [(odd, 0, None)]

@@ -77,6 +77,7 @@ def test_a_root_whose_name_begins_the_same_is_another(
     assert store.count_subscriptions(roots=[MINE + "2"]) == 1
 
 
+@pytest.mark.stores("sqlite")
 def test_nothing_of_the_root_is_left_in_the_file(kit: Any) -> None:
     store = kit.store()
     store.begin_dispatching(kit.info())

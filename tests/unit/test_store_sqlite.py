@@ -17,6 +17,8 @@ from webhooksub.events import DeliveryState
 from webhooksub.store import migrations, open_store
 from webhooksub.store.sqlstore import SqlStore
 
+pytestmark = pytest.mark.stores("sqlite")
+
 
 def rows(kit: Any, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(kit.path)) as connection:
@@ -263,7 +265,7 @@ def recorded(kit: Any) -> list[tuple[str, Any]]:
     def record(_c: Any, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
         statements.append((sql, parameters))
 
-    hooks.listen(store._process.file._engine, "before_cursor_execute", record)
+    hooks.listen(store._process.database._engine, "before_cursor_execute", record)
     return statements
 
 
@@ -487,4 +489,4 @@ def test_only_who_holds_the_lock_checkpoints(kit: Any) -> None:
     with closing(sqlite3.connect(kit.path)) as connection:
         busy, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     assert (busy, pages) == (0, copied)
-    assert inspect(dispatcher._process.file._engine).has_table("webhooksub_event")
+    assert inspect(dispatcher._process.database._engine).has_table("webhooksub_event")

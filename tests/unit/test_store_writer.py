@@ -6,31 +6,25 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from webhooksub.errors import Closed, Conflict, StoreUnavailable
+from webhooksub.store import postgres as postgres_module
 from webhooksub.store import sqlite as sqlite_module
+from webhooksub.store.postgres import PostgresDatabase
 from webhooksub.store.sqlite import SqliteFile
 from webhooksub.store.writer import Job
 
+DATABASES: dict[str, Any] = {"sqlite": SqliteFile, "postgresql": PostgresDatabase}
+
 
 def count_events(kit: Any) -> int:
-    with closing(sqlite3.connect(kit.path)) as connection:
-        return connection.execute("SELECT count(*) FROM webhooksub_event").fetchone()[0]
-
-
-@contextmanager
-def locked(kit: Any) -> Iterator[sqlite3.Connection]:
-    """Somebody else's write transaction."""
-    with closing(sqlite3.connect(kit.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield other
-        other.execute("ROLLBACK")
+    [(count,)] = kit.sql("SELECT count(*) FROM webhooksub_event")
+    return count
 
 
 def in_thread(act: Any) -> tuple[threading.Thread, list[Any]]:
@@ -49,22 +43,22 @@ def in_thread(act: Any) -> tuple[threading.Thread, list[Any]]:
 
 
 @pytest.fixture
-def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def commits(kit: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One number per commit."""
     made: list[int] = []
-    commit = SqliteFile.commit
+    commit = DATABASES[kit.kind].commit
 
     def counted(self: Any, transaction: Any) -> None:
         commit(self, transaction)
         made.append(1)
 
-    monkeypatch.setattr(SqliteFile, "commit", counted)
+    monkeypatch.setattr(DATABASES[kit.kind], "commit", counted)
     return made
 
 
 def test_publish_returns_after_the_commit_and_not_before(kit: Any) -> None:
     store = kit.store()
-    with locked(kit):
+    with kit.locked():
         thread, answer = in_thread(lambda: store.publish([kit.event()]))
         thread.join(0.3)
         assert thread.is_alive(), "it answered while nothing could be committed"
@@ -78,7 +72,7 @@ def test_everything_that_waits_is_one_commit(kit: Any, commits: list[int]) -> No
     store = kit.store()
     store.publish([kit.event()])
     commits.clear()
-    with locked(kit):
+    with kit.locked():
         threads = [in_thread(lambda: store.publish([kit.event()]))[0] for _ in range(30)]
         time.sleep(0.3)
     for thread in threads:
@@ -100,7 +94,7 @@ def test_one_bad_job_fails_alone(kit: Any) -> None:
     store = kit.store()
     twice = kit.event()
     store.publish([twice])
-    with locked(kit):
+    with kit.locked():
         jobs = [in_thread(lambda e=e: store.publish([e])) for e in kit.events(5)]
         bad = in_thread(lambda: store.publish([kit.event(), twice]))
         gone = in_thread(lambda: store.delete_subscription(kit.id()))
@@ -140,14 +134,16 @@ def test_a_locked_database_fails_those_who_wait_and_heals(
     kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(postgres_module, "_LOCK_TIMEOUT_MS", 50)
     store = kit.store()
     store.publish([kit.event()])
-    with locked(kit), pytest.raises(StoreUnavailable, match="locked"):
+    with kit.locked(), pytest.raises(StoreUnavailable, match="locked|lock timeout"):
         store.publish([kit.event()])
     assert len(store.publish([kit.event()])) == 1
     assert count_events(kit) == 2
 
 
+@pytest.mark.stores("sqlite")
 def test_a_full_disk_refuses_what_does_not_fit_and_heals(kit: Any) -> None:
     store = kit.store()
     store.publish([kit.event()])
@@ -167,6 +163,7 @@ def limit_pages(store: Any, pages: int) -> None:
     )
 
 
+@pytest.mark.stores("sqlite")
 def test_a_full_disk_fails_the_large_job_and_not_its_neighbours(
     kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +178,7 @@ def test_a_full_disk_fails_the_large_job_and_not_its_neighbours(
 
     monkeypatch.setattr(SqliteFile, "connect_writer", connect_limited)
     limit_pages(store, 60)
-    with locked(kit):
+    with kit.locked():
         large = in_thread(lambda: store.publish(kit.events(40, data=b"1" * 50_000)))
         small = [in_thread(lambda e=e: store.publish([e])) for e in kit.events(5)]
         time.sleep(0.3)
@@ -199,15 +196,15 @@ def test_a_failed_commit_is_told_and_the_next_one_works(
     taken: list[Any] = []
     store.begin_dispatching(kit.info())
     store.hand_over_to(lambda: 10, taken.extend)
-    commit = SqliteFile.commit
+    commit = DATABASES[kit.kind].commit
 
     def broken(self: Any, transaction: Any) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(SqliteFile, "commit", broken)
+    monkeypatch.setattr(DATABASES[kit.kind], "commit", broken)
     with pytest.raises(StoreUnavailable, match="disk I/O error"):
         store.publish([kit.event()])
-    monkeypatch.setattr(SqliteFile, "commit", commit)
+    monkeypatch.setattr(DATABASES[kit.kind], "commit", commit)
     assert taken == [], "nothing is handed over that was not committed"
     store.publish([kit.event()])
     assert len(taken) == count_events(kit) == 1
@@ -233,6 +230,7 @@ def empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
+@pytest.mark.stores("sqlite")
 @pytest.mark.parametrize(
     ("happens", "told"),
     [
@@ -254,6 +252,7 @@ def test_nothing_is_acknowledged_into_a_file_that_is_gone(
             store.publish([kit.event()])
 
 
+@pytest.mark.stores("sqlite")
 def test_a_file_that_goes_amid_a_transaction_is_told(
     kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +270,7 @@ def test_a_file_that_goes_amid_a_transaction_is_told(
         store.publish([kit.event()])
 
 
+@pytest.mark.stores("sqlite")
 def test_a_file_that_comes_back_is_written_to_again(kit: Any) -> None:
     store = kit.store()
     store.publish([kit.event()])
@@ -286,7 +286,7 @@ def test_a_file_that_comes_back_is_written_to_again(kit: Any) -> None:
 def test_ctrl_c_ends_the_waiting_and_drops_what_was_not_begun(kit: Any) -> None:
     store = kit.store()
     store.publish([kit.event()])
-    with locked(kit):
+    with kit.locked():
         in_thread(lambda: store.publish([kit.event()]))  # occupies the writer
         time.sleep(0.1)
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -301,7 +301,7 @@ def test_ctrl_c_ends_the_waiting_and_drops_what_was_not_begun(kit: Any) -> None:
 def test_close_writes_what_was_given(kit: Any) -> None:
     store = kit.store()
     store.publish([kit.event()])
-    with locked(kit):
+    with kit.locked():
         threads = [in_thread(lambda: store.publish([kit.event()])) for _ in range(10)]
         time.sleep(0.2)
         closing_thread, _ = in_thread(lambda: store.close(timeout=10))
@@ -316,7 +316,7 @@ def test_close_writes_what_was_given(kit: Any) -> None:
 def test_close_gives_up_after_its_time(kit: Any) -> None:
     store = kit.store()
     store.publish([kit.event()])
-    with locked(kit):
+    with kit.locked():
         thread, _ = in_thread(lambda: store.publish([kit.event()]))
         time.sleep(0.1)
         began = time.monotonic()

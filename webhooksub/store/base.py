@@ -56,10 +56,10 @@ class Published(NamedTuple):
 class NewlyPublished(Sequence[Published]):
     """What was written for events that are all new: made when it is looked at."""
 
-    __slots__ = ("_events", "_first")
+    __slots__ = ("_events", "_seqs")
 
-    def __init__(self, first_seq: int, events: Sequence[NewEvent]) -> None:
-        self._first, self._events = first_seq, events
+    def __init__(self, seqs: Sequence[int], events: Sequence[NewEvent]) -> None:
+        self._seqs, self._events = seqs, events
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -74,8 +74,7 @@ class NewlyPublished(Sequence[Published]):
     def __getitem__(self, index: int | slice) -> Published | list[Published]:
         if isinstance(index, slice):
             return [self[n] for n in range(len(self))[index]]
-        at = range(len(self))[index]
-        return Published(self._first + at, self._events[at].id, False)
+        return Published(self._seqs[index], self._events[index].id, False)
 
 
 class CreationKey(NamedTuple):
@@ -222,6 +221,10 @@ class Store(Protocol):
     @property
     def listeners(self) -> Listeners:
         """Who is at a socket now."""
+
+    @property
+    def shared(self) -> bool:
+        """Several dispatchers may deliver from it at once."""
 
     def open(self) -> None:
         """Connects; creates the schema in an empty store. Raises ConfigurationError when the

@@ -1,6 +1,6 @@
 """Numbers that the meta table keeps: counters that grow, and marks."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import BigInteger, Connection, Text, cast, insert, select, update
 
 from .schema import meta
 
@@ -13,10 +13,6 @@ REPLAY_REV = "replay_rev"
 def read(connection: Connection, key: str) -> int:
     value = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one()
     return int(value)
-
-
-def write(connection: Connection, key: str, number: int) -> None:
-    connection.execute(update(meta).where(meta.c.key == key).values(value=str(number)))
 
 
 def read_mark(connection: Connection, key: str) -> int:
@@ -32,5 +28,14 @@ def write_mark(connection: Connection, key: str, number: int) -> None:
         connection.execute(insert(meta).values(key=key, **values))
 
 
-def add_one(connection: Connection, key: str) -> None:
-    write(connection, key, read(connection, key) + 1)
+def add_one(connection: Connection, key: str) -> int:
+    """Answers the number that it is now. Who else adds waits for this transaction's end, so
+    that numbers are seen in their order."""
+    more = cast(cast(meta.c.value, BigInteger) + 1, Text)
+    grow = update(meta).where(meta.c.key == key).values(value=more).returning(meta.c.value)
+    return int(connection.execute(grow).scalar_one())
+
+
+def hold(connection: Connection, key: str) -> None:
+    """Nobody else adds to it until this transaction ends."""
+    connection.execute(select(meta.c.value).where(meta.c.key == key).with_for_update())

@@ -8,13 +8,20 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from ..errors import Conflict
 from . import subscriptions
 from .base import CreationKey, SubscriptionRecord
+from .idempotency import name as idempotency_key_name
 from .schema import idempotency
+from .transaction import Transaction
 
 _ENDED = "this idempotency key was used for a subscription that has ended"
 
 
-def recognise(connection: Connection, creation: CreationKey, now: int) -> SubscriptionRecord | None:
+def recognise(
+    transaction: Transaction, creation: CreationKey, now: int
+) -> SubscriptionRecord | None:
     """The subscription that this key made. Raises Conflict when that was another one."""
+    connection = transaction.connection
+    name = idempotency_key_name(place(creation.owner), creation.key)
+    transaction.hot.lock(transaction.cursor, [name])
     row = connection.execute(
         select(idempotency.c.event_id, idempotency.c.fingerprint).where(
             *_mine(creation), idempotency.c.expires_at > now

@@ -17,7 +17,6 @@ from ..events import DeliveryState, Outcome
 from . import subscriptions
 from .groups import DueGroups
 from .holds import Key
-from .hot import INSERT_ATTEMPTS, UPSERT_DELIVERIES, delete_outbox
 from .schema import WAITING, delivery
 from .shares import Returned
 from .transaction import Transaction
@@ -125,7 +124,7 @@ def settle(
     """See :meth:`Store.settle`."""
     if not transaction.alive:
         return False
-    cursor = transaction.cursor
+    cursor, hot = transaction.cursor, transaction.hot
     if reports is not None:
         tried, waiting = list(reports.deliveries(now)), reports.waiting(now)
         rows, news, claimed = tried, reports.origins(), reports.claimed()
@@ -134,12 +133,12 @@ def settle(
             rows = backlog.bound(transaction, rows, waiting, claimed)
             transaction.after.append(lambda: _note(groups, rows))
         transaction.after.append(lambda: groups.learn(tried, news, claimed, now))
-        UPSERT_DELIVERIES.run(cursor, rows)
-        INSERT_ATTEMPTS.run(cursor, reports.attempts())
-        delete_outbox(cursor, reports.done())
+        hot.upsert_deliveries(cursor, rows)
+        hot.insert_attempts(cursor, reports.attempts())
+        hot.delete_outbox(cursor, reports.done())
         for seq, change, outcome in reports.subscriptions():
             subscriptions.apply_change(transaction, seq, change, outcome, now)
-    delete_outbox(cursor, done)
+    hot.delete_outbox(cursor, done)
     return True
 
 

@@ -20,7 +20,7 @@ from ..events import DeliveryState, Outcome, SubscriptionStatus
 from .base import DueTuple, EventTuple
 from .groups import DueGroups
 from .holds import NEVER, NOT_BEGUN
-from .schema import CLAIMED, WAITING, delivery, event, origin, subscription
+from .schema import ALIVE, CLAIMED, WAITING, delivery, dispatcher, event, origin, subscription
 from .transaction import Transaction
 
 # Rows of one group looked at in one transaction, when many must be moved out of the way.
@@ -53,6 +53,7 @@ _due = (
     .where(delivery.c.next_at <= bindparam("now"))
     .order_by(delivery.c.next_at)
     .limit(bindparam("most"))
+    .with_for_update(of=delivery, skip_locked=True)
 )
 _earliest = select(func.min(delivery.c.next_at)).where(
     WAITING, delivery.c.origin == bindparam("group")
@@ -248,8 +249,7 @@ class _Claim:
 def claim_due(
     transaction: Transaction, groups: DueGroups, *, per_origin: int, limit: int, now: int
 ) -> list[DueTuple]:
-    """See :meth:`Store.claim_due`."""
-    groups.catch_up(transaction)
+    """See :meth:`Store.claim_due`. The groups have caught up."""
     claim = _Claim(transaction, groups, now)
     for group in groups.due(now, limit):
         most = min(per_origin, limit - len(claim.rows))
@@ -309,7 +309,7 @@ def take_over(transaction: Transaction) -> None:
             CLAIMED,
             or_(
                 delivery.c.dispatcher.is_(None),
-                delivery.c.dispatcher != transaction.dispatcher,
+                delivery.c.dispatcher.not_in(select(dispatcher.c.seq).where(ALIVE)),
             ),
         )
         .values(state=int(DeliveryState.WAITING), dispatcher=None)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..errors import OutboxFull
 from .base import NewEvent
-from .hot import Cursor
+from .hot import Cursor, HotStatements
 from .schema import PREFIX
 
 # Counting may take this part of the writer's time while the outbox is full.
@@ -32,13 +32,24 @@ class Gauge:
         self._own_rows = self._own_bytes = 0  # written by this process since then
         self._counted_at = self._took = 0.0
 
-    def admit(self, cursor: Cursor, last_seq: int, events: Sequence[NewEvent]) -> None:
+    def has_room(self, last_seq: int, events: Sequence[NewEvent]) -> bool:
+        """`events` fit by what is known, and are counted then; else :meth:`admit` looks."""
+        rows, size = len(events), _size(events)
+        with self._lock:
+            fits = self._fits(last_seq, rows, size)
+            if fits:
+                self._own_rows += rows
+                self._own_bytes += size
+            return fits
+
+    def admit(
+        self, cursor: Cursor, hot: HotStatements, last_seq: int, events: Sequence[NewEvent]
+    ) -> None:
         """Raises OutboxFull when `events` would not fit behind the event `last_seq`."""
-        rows = len(events)
-        size = sum([len(e.data) for e in events if e.data]) + _ROW_BYTES * rows
+        rows, size = len(events), _size(events)
         with self._lock:
             if not self._fits(last_seq, rows, size):
-                self._set(last_seq, *_bounds(cursor))
+                self._set(last_seq, *hot.bounds(cursor))
             if not self._fits(last_seq, rows, size) and self._may_count():
                 began = time.monotonic()
                 self._set(last_seq, *_exact(cursor))
@@ -55,7 +66,7 @@ class Gauge:
     def _fits(self, seq: int, rows: int, size: int) -> bool:
         if self._seq is None:
             return False
-        added = seq - self._seq
+        added = max(seq - self._seq, self._own_rows)
         others = max(0, added - self._own_rows) * self._mean
         return (
             self._rows + added + rows <= self.rows_max
@@ -71,19 +82,8 @@ class Gauge:
         self._own_rows = self._own_bytes = 0
 
 
-def _bounds(cursor: Cursor) -> tuple[int, int]:
-    """What rows and bytes cannot exceed: the span of seqs, and all that is in the file."""
-    cursor.execute(
-        f"SELECT (SELECT max(event_seq) FROM {PREFIX}outbox),"
-        f" (SELECT min(event_seq) FROM {PREFIX}outbox)"
-    )
-    last, first = cursor.fetchone()
-    pages = 0
-    for name, sign in (("page_count", 1), ("freelist_count", -1)):
-        cursor.execute(f"PRAGMA {name}")
-        pages += sign * cursor.fetchone()[0]
-    cursor.execute("PRAGMA page_size")
-    return (0 if last is None else last - first + 1), pages * cursor.fetchone()[0]
+def _size(events: Sequence[NewEvent]) -> int:
+    return sum([len(e.data) for e in events if e.data]) + _ROW_BYTES * len(events)
 
 
 def _exact(cursor: Cursor) -> tuple[int, int]:

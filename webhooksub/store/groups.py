@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, Connection, func, select
 
 from . import counters
+from .database import Peek
 from .holds import NEVER, Holds, Key
 from .schema import WAITING, delivery, waiting_in
 from .shares import Returned, Shares
-from .sqlite import Peek
 from .transaction import Transaction
 
 
@@ -34,9 +34,9 @@ class DueGroups:
         self._revision: int | None = None
         self._replay_rev: int | None = None
 
-    def catch_up(self, transaction: Transaction) -> None:
+    def catch_up(self, transaction: Transaction) -> bool:
         """Looks at the store where somebody replayed, or changed subscriptions: those that
-        were paused may deliver again."""
+        were paused may deliver again. True: there may be anything new."""
         connection, revision = transaction.connection, transaction.revision
         replay_rev = counters.read(connection, counters.REPLAY_REV)
         if replay_rev != self._replay_rev:
@@ -46,11 +46,13 @@ class DueGroups:
         elif revision != self._revision:
             found = read_groups(connection, parked_only=True)
         else:
-            return
+            return False
         self._note_all(found)
         # And in turn: what was found empty earlier in this transaction is told after it.
         transaction.after.append(lambda: self._note_all(found))
+        anew = replay_rev != self._replay_rev
         transaction.after.append(lambda: self._saw(revision, replay_rev))
+        return anew
 
     def stale(self, peek: Peek) -> bool:
         """:meth:`catch_up` would look."""
@@ -101,6 +103,10 @@ class DueGroups:
         with self._lock:
             self._heap, self._earliest, self._holds = [], {}, Holds()
             self._revision = self._replay_rev = None
+
+    def look_anew(self) -> None:
+        """Others knew when something is due, and are gone."""
+        self._replay_rev = None
 
     # --- holds and shares ------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Publishing with a key, more than once: the same content is the same event.
 
-A key belongs to a root and is remembered for a while. The write lock of the transaction
+A key belongs to a root and is remembered for a while. A lock on its name, or on all writing,
 makes a hundred publishers with one key agree on one event.
 """
 
@@ -22,6 +22,16 @@ _REMEMBER = (
     " fingerprint = excluded.fingerprint, expires_at = excluded.expires_at"
 )
 _EVENT_SEQ = f"SELECT seq FROM {PREFIX}event WHERE id = ?"
+
+
+def name(root: str, key: str) -> str:
+    """What a transaction locks (:meth:`HotStatements.lock`) to look for a key and write it."""
+    return f"idempotency\n{root}\n{key}"
+
+
+def names(events: Sequence[NewEvent]) -> set[str]:
+    """Those of all events that have a key."""
+    return {name(e.root, e.idempotency_key) for e in events if e.idempotency_key is not None}
 
 
 def recognise(cursor: Cursor, events: Sequence[NewEvent], now: int) -> list[bytes | None]:

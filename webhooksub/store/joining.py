@@ -25,7 +25,6 @@ from . import idempotency
 from .base import NewEvent, Published
 from .hot import Cursor
 from .schema import PREFIX
-from .sqlite import check_wal
 
 _INSERT_EVENT = (
     f"INSERT INTO {PREFIX}event (id, root, action, paths, open_id, published_at, data,"
@@ -145,10 +144,14 @@ def join(raw: sqlite3.Connection, cursor: Any, path: str) -> Cursor:
     return joined
 
 
-def last_seq(connection: Connection) -> int:
-    """Of the events that are committed."""
-    query = f"SELECT seq FROM sqlite_sequence WHERE name = '{PREFIX}event'"
-    return connection.exec_driver_sql(query).scalar() or 0
+def check_wal(raw: Any) -> None:
+    """Raises ConfigurationError unless this DB-API connection's file is in WAL mode."""
+    (mode,) = raw.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        raise ConfigurationError(
+            f"the SQLite file is in journal mode {mode!r}: WAL is required, "
+            "which `PRAGMA journal_mode = WAL` sets once and for ever"
+        )
 
 
 def _write_locked(path: str) -> bool:

@@ -28,7 +28,7 @@ _DATA = attrgetter("data")
 class MemoryStore(MemoryReads):
     """See :class:`webhooksub.store.base.Store`. Nothing outlives the process."""
 
-    name, durable = "memory", False
+    name, durable, shared = "memory", False, False
 
     def __init__(self, config: StoreConfig, clock: Callable[[], int]) -> None:
         super().__init__(clock, config)
@@ -74,7 +74,7 @@ class MemoryStore(MemoryReads):
             seqs, revision = range(first, self._seq + 1), self._revision
             tuples: Sequence[KeptEvent] = _core.number_events(list(new), first, now, revision)
             self._events.add(seqs, tuples, size)
-            published: Sequence[Published] = NewlyPublished(first, new)
+            published: Sequence[Published] = NewlyPublished(seqs, new)
             if known is not None:
                 published = self._remember(events, published, known, now)
         self._give(tuples)

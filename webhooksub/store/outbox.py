@@ -12,16 +12,14 @@ from sqlalchemy import Connection, case, func, select, update
 from .. import _core
 from . import idempotency
 from .base import EventTuple, NewEvent, NewlyPublished, Published
-from .hot import INSERT_EVENTS, INSERT_OUTBOX, Cursor
-from .schema import PREFIX, delivery, event, outbox
+from .hot import SUSPECT_CLAIMS, Cursor
+from .schema import ALIVE, PREFIX, delivery, dispatcher, outbox
 from .transaction import Transaction
 
 #: Holds events that keep killing their dispatcher, until somebody looks at them.
 QUARANTINE = 0
 #: Holds events that their dispatcher can do nothing with, until another one begins.
 ASIDE = -1
-#: From this take-over on an event is claimed alone, so that it cannot be mistaken.
-SUSPECT_CLAIMS = 3
 
 
 def write_events(
@@ -40,48 +38,43 @@ def write_events(
     known: list[bytes | None] | None = None
     new = events
     if any([event.idempotency_key is not None for event in events]):
+        transaction.hot.lock(cursor, idempotency.names(events))
         known = idempotency.recognise(cursor, events, now)
         new = [event for event, id_ in zip(events, known, strict=True) if id_ is None]
         idempotency.remember(cursor, new, idempotency_until)
-    first = transaction.last_seq + 1
-    transaction.last_seq += len(new)
-    _insert(transaction, new, first, now)
-    _insert_outbox(transaction, new, first, now, room)
-    if known is None:
-        return NewlyPublished(first, new)
-    return _published(cursor, events, known, first)
-
-
-def _insert(transaction: Transaction, new: Sequence[NewEvent], first: int, now: int) -> None:
-    revision = transaction.revision
-    rows = [
-        (seq, id_, root, action, "\n".join(paths), open_id, now, revision, data)
-        for seq, (id_, root, action, paths, open_id, data, _, _) in enumerate(new, first)
-    ]
-    INSERT_EVENTS.run(transaction.cursor, rows)
-
-
-def _insert_outbox(
-    transaction: Transaction, new: Sequence[NewEvent], first: int, now: int, room: int
-) -> None:
-    ours, dispatcher = min(room, len(new)), transaction.dispatcher
+    ours = min(room, len(new))
+    seqs = transaction.hot.insert_events(transaction, new, now, ours) if new else ()
+    transaction.left |= ours < len(new)
     if ours:
-        transaction.cursor.execute(INSERT_OUTBOX, (dispatcher, first, first + ours - 1))
-        revision = transaction.revision
-        transaction.handed += _core.number_events(list(new[:ours]), first, now, revision)
-    if ours < len(new):
-        span = (None, first + ours, first + len(new) - 1)
-        transaction.cursor.execute(INSERT_OUTBOX, span)
+        _hand(transaction, new[:ours], seqs, now)
+    if known is None:
+        return NewlyPublished(seqs, new)
+    return _published(cursor, events, known, seqs)
+
+
+def _hand(
+    transaction: Transaction, ours: Sequence[NewEvent], seqs: Sequence[int], now: int
+) -> None:
+    """They are numbered in runs: another process may have taken a number in between."""
+    revision, start = transaction.revision, 0
+    for end in range(1, len(ours) + 1):
+        if end == len(ours) or seqs[end] != seqs[end - 1] + 1:
+            run = list(ours[start:end])
+            transaction.handed += _core.number_events(run, seqs[start], now, revision)
+            start = end
 
 
 def _published(
-    cursor: Cursor, events: Sequence[NewEvent], known: Sequence[bytes | None], first: int
+    cursor: Cursor,
+    events: Sequence[NewEvent],
+    known: Sequence[bytes | None],
+    seqs: Sequence[int],
 ) -> list[Published]:
     answers: list[Published] = []
     fresh: dict[bytes, int] = {}
     for event_, id_ in zip(events, known, strict=True):
         if id_ is None:
-            seq = fresh[event_.id] = first + len(fresh)
+            seq = fresh[event_.id] = seqs[len(fresh)]
             answers.append(Published(seq, event_.id, False))
         else:
             seq = fresh.get(id_) or idempotency.seq_of(cursor, id_)
@@ -91,23 +84,6 @@ def _published(
 
 # --- claiming ------------------------------------------------------------------------
 
-_EVENT = (
-    event.c.seq,
-    event.c.id,
-    event.c.action,
-    event.c.paths,
-    event.c.open_id,
-    event.c.data,
-    event.c.published_at,
-    event.c.subscription_rev,
-)
-_FREE = (
-    select(outbox.c.claims, *_EVENT)
-    .join(event, event.c.seq == outbox.c.event_seq)
-    .where(outbox.c.dispatcher.is_(None))
-    .order_by(outbox.c.event_seq)
-)
-
 
 def claim_events(
     transaction: Transaction, limit: int, max_bytes: int, *, alone: bool
@@ -115,27 +91,12 @@ def claim_events(
     """The oldest free events, to `max_bytes` of data but at least one; with `alone` the
     oldest suspect and nothing else."""
     if alone:
-        suspect = outbox.c.claims >= SUSPECT_CLAIMS
-        query = _FREE.where(suspect).limit(1)
-    else:
-        suspect = outbox.c.claims < SUSPECT_CLAIMS
-        query = _FREE.where(suspect).limit(limit)
-    claimed: list[tuple[EventTuple, int]] = []
-    with transaction.connection.execute(query) as rows:
-        for claims, seq, id_, action, paths, open_id, data, at, revision in rows:
-            max_bytes -= len(data or b"")
-            if max_bytes < 0 and claimed:
-                break
-            parts = paths.split("\n")
-            claimed.append(((seq, id_, action, parts, open_id, data, at, revision, None), claims))
-    if claimed:
-        first, last = claimed[0][0][0], claimed[-1][0][0]
-        transaction.connection.execute(
-            update(outbox)
-            .where(outbox.c.dispatcher.is_(None), suspect)
-            .where(outbox.c.event_seq.between(first, last))
-            .values(dispatcher=transaction.dispatcher)
-        )
+        limit = 1
+    rows = transaction.hot.take_free(transaction, limit, max_bytes, suspects=alone)
+    claimed: list[tuple[EventTuple, int]] = [
+        ((seq, id_, action, paths.split("\n"), open_id, data, at, revision, None), claims)
+        for claims, seq, id_, action, paths, open_id, data, at, revision in rows
+    ]
     return _with_settled(transaction, claimed)
 
 
@@ -179,14 +140,18 @@ def set_aside(transaction: Transaction, seqs: Sequence[int]) -> None:
 
 
 def take_over(transaction: Transaction, quarantine_claims: int) -> None:
-    """What dispatchers that are gone still held is nobody's, and counted; so is, and is not
-    counted, what one of them had set aside."""
+    """What dispatchers that are gone still held is nobody's, and counted."""
+    alive = select(dispatcher.c.seq).where(ALIVE)
     poison = outbox.c.claims + 1 >= quarantine_claims
     transaction.connection.execute(
         update(outbox)
-        .where(outbox.c.dispatcher > QUARANTINE, outbox.c.dispatcher != transaction.dispatcher)
+        .where(outbox.c.dispatcher > QUARANTINE, outbox.c.dispatcher.not_in(alive))
         .values(dispatcher=case((poison, QUARANTINE), else_=None), claims=outbox.c.claims + 1)
     )
+
+
+def free_aside(transaction: Transaction) -> None:
+    """What any dispatcher had set aside is nobody's, and not counted."""
     transaction.cursor.execute(
         f"UPDATE {PREFIX}outbox SET dispatcher = NULL WHERE dispatcher = {ASIDE}"
     )

@@ -2,8 +2,8 @@
 
 Made at the first use, ended by close. A forked child keeps none of it: it closes its copies
 of the connections, which the parent does not notice, leaves the lock alone, and begins anew at
-its first use, as a publisher. A fork waits for that until no thread is inside SQLite (uses.py);
-of one that Python was not told of, the first use finds out.
+its first use, as a publisher. A fork waits for that until no thread is inside the database
+(uses.py); of one that Python was not told of, the first use finds out.
 """
 
 import os
@@ -15,11 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..config import StoreConfig
-from ..errors import Closed, ConfigurationError, Forked
+from ..errors import Closed, ConfigurationError
 from . import migrations
-from .lock import DispatcherLock
-from .sqlite import Peek, SqliteFile
+from .database import Database, Peek
 from .transaction import Transaction
 from .writer import Job, Writer
 
@@ -27,11 +25,8 @@ from .writer import Job, Writer
 class StoreProcess:
     """Any thread. `committed` is called on the writer's thread after each commit."""
 
-    def __init__(
-        self, url: str, config: StoreConfig, committed: Callable[[Transaction], None]
-    ) -> None:
-        self.file = SqliteFile(url, config.synchronous, config.sealing())
-        self.lock = DispatcherLock(self.file.path)
+    def __init__(self, database: Database, committed: Callable[[Transaction], None]) -> None:
+        self.database, self.lock = database, database.lock
         self.dispatcher: int | None = None  # our seq while we have the role
         self.role_is_parents = False  # a fork left the role behind
         self._committed = committed
@@ -54,28 +49,23 @@ class StoreProcess:
                 raise Closed("the store is closed")
             if self._open:
                 return
-            if self.file.path in _split:
-                raise Forked(
-                    "this process was forked while its parent was using the store: fork "
-                    "outside of the calls and callbacks of webhooksub"
-                )
-            self.file.open()
+            self.database.open()
             try:
                 if check:
                     self._check_schema()
             except BaseException:
-                self.file.close()
+                self.database.close()
                 raise
             self._open = True
 
     def _check_schema(self) -> None:
-        with self.file.reading() as connection:
+        with self.database.reading() as connection:
             empty = migrations.version(connection) is None
         if empty:
-            with self.file.changing() as connection:
+            with self.database.changing() as connection:
                 for number in range(1, migrations.latest() + 1):
                     migrations.run(connection, number)
-        with self.file.reading() as connection:
+        with self.database.reading() as connection:
             migrations.check(connection)
 
     def migrate(self) -> int:
@@ -87,9 +77,11 @@ class StoreProcess:
         self.lock.acquire({"migrate pid": os.getpid()})
         try:
             for number in range(1, migrations.latest() + 1):
-                with self.file.changing() as connection:
+                with self.database.changing() as connection:
+                    found = migrations.version(connection)
+                    self.database.check_migration(found, migrations.STEPS[number - 1].MIN_READER)
                     migrations.run(connection, number)
-            with self.file.reading() as connection:
+            with self.database.reading() as connection:
                 migrations.check(connection)
                 return migrations.latest()
         finally:
@@ -101,7 +93,7 @@ class StoreProcess:
         _notice_fork()
         if not self._open:
             self.open()
-        with self.file.reading() as connection:
+        with self.database.reading() as connection:
             yield connection
 
     def peek(self) -> Peek:
@@ -109,7 +101,7 @@ class StoreProcess:
         _notice_fork()
         if not self._open:
             self.open()
-        return self.file.peek()
+        return self.database.peek()
 
     @property
     def writer(self) -> Writer:
@@ -120,7 +112,7 @@ class StoreProcess:
             with self._gate:
                 self.open()
                 if self._writer is None:
-                    self._writer = Writer(self.file, self, self._committed)
+                    self._writer = Writer(self.database, self, self._committed)
                 writer = self._writer
         return writer
 
@@ -141,7 +133,7 @@ class StoreProcess:
         except ConfigurationError:
             return
         try:
-            self.writer.between(self.file.checkpoint)
+            self.writer.between(self.database.checkpoint)
         finally:
             self.lock.release()
 
@@ -155,16 +147,14 @@ class StoreProcess:
             writer.close(timeout)
         with self._gate:
             self.lock.release()
-            self.file.close()
+            self.database.close()
             self._open = False
 
     def forget(self, *, quiet: bool) -> None:
         """In a forked child, before anything else runs there. `quiet`: see uses.py."""
-        if not quiet:
-            _split.add(self.file.path)
+        self.database.forget(quiet=quiet)
         if self._writer is not None:
             self._writer.forget(quiet=quiet)
-        self.file.forget(quiet=quiet)
         self.lock.forget()
         self.role_is_parents = self.role_is_parents or self.dispatcher is not None
         self.dispatcher = self._writer = None
@@ -173,8 +163,6 @@ class StoreProcess:
 
 
 _processes: "weakref.WeakSet[StoreProcess]" = weakref.WeakSet()
-# Files of which this process has connections of its parent's that it must not close.
-_split: set[str] = set()
 
 
 class _Fork(threading.local):
@@ -187,13 +175,13 @@ _fork = _Fork()
 
 
 def _before_fork() -> None:
-    _fork.quiet = {process: process.file.uses.begin_fork() for process in list(_processes)}
+    _fork.quiet = {process: process.database.uses.begin_fork() for process in list(_processes)}
 
 
 def _after_in_parent() -> None:
     waited_for, _fork.quiet = _fork.quiet, {}
     for process, quiet in waited_for.items():
-        process.file.uses.end_fork(quiet)
+        process.database.uses.end_fork(quiet)
 
 
 def _after_in_child() -> None:
@@ -218,7 +206,7 @@ def _notice_fork() -> None:
         if os.getpid() == _pid:
             return
         for process in list(_processes):
-            process.forget(quiet=process.file.uses.were_none)
+            process.forget(quiet=process.database.uses.were_none)
         _pid = os.getpid()
 
 

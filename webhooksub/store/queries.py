@@ -13,7 +13,8 @@ from .schema import CLAIMED, DEAD, WAITING, attempt, delivery, event, outbox, su
 #: Seqs grow with the time of publishing, but for what the clocks of publishers differ and
 #: transactions take.
 CLOCKS_DIFFER_MS = 60_000
-
+#: What a transaction locks that deletes or replays what ended.
+ENDED = "ended"
 
 _JOINED = delivery.join(event, event.c.seq == delivery.c.event_seq).join(
     subscription, subscription.c.seq == delivery.c.subscription_seq
@@ -216,7 +217,7 @@ def attempts(connection: Connection, event_seq: int, subscription_seq: int) -> l
     return [AttemptRecord(*row) for row in connection.execute(query)]
 
 
-def stats(connection: Connection, now: int) -> dict[str, int]:
+def stats(connection: Connection, now: int, alive_since: int) -> dict[str, int]:
     """Counts, none of which walks over what was delivered."""
 
     def count(table: Any, *where: Any) -> int:
@@ -239,5 +240,5 @@ def stats(connection: Connection, now: int) -> dict[str, int]:
         "claimed": count(delivery, CLAIMED),
         "dead": count(delivery, DEAD),
         "subscriptions": count(subscription, subscription.c.deleted_at.is_(None)),
-        "dispatchers_alive": dispatchers.count_alive(connection),
+        "dispatchers_alive": dispatchers.count_alive(connection, alive_since),
     }

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 from ..events import DeliveryState
 from . import counters
 from .base import EventRecord
-from .queries import event_record, is_past, seq_before
+from .queries import ENDED, event_record, is_past, seq_before
 from .schema import attempt, delivery, event, outbox, subscription
 from .transaction import Transaction
 
@@ -73,6 +73,7 @@ def replay(transaction: Transaction, rows: Sequence[tuple[int, int]], now: int) 
     given: list[dict[str, Any]] = [{"e": e, "s": s, "now": now} for e, s in rows]
     if not given:
         return 0
+    transaction.hot.lock(transaction.cursor, [ENDED])
     transaction.connection.execute(_keep_success, given)
     count = transaction.connection.execute(_again, given).rowcount
     _tell_dispatchers(transaction.connection)
@@ -82,6 +83,7 @@ def replay(transaction: Transaction, rows: Sequence[tuple[int, int]], now: int) 
 def replay_events(transaction: Transaction, seqs: Sequence[int], sub: int, now: int) -> int:
     """These events for one subscription, also those that it missed; answers how many."""
     connection = transaction.connection
+    transaction.hot.lock(transaction.cursor, [ENDED])
     query = select(func.coalesce(subscription.c.origin, 0)).where(subscription.c.seq == sub)
     origin = connection.execute(query).scalar()
     if not seqs or origin is None:

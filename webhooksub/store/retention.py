@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
 
 from ..events import DeliveryState
-from .queries import is_past
+from .queries import ENDED, is_past
 from .schema import attempt, delivery, event, idempotency, outbox, subscription
 from .secrets import drop_ended
 from .transaction import Transaction
@@ -30,6 +30,7 @@ class Deletion:
 
     def step(self, transaction: Transaction) -> bool:
         """Deletes some rows. False: nothing is left to delete."""
+        transaction.hot.lock(transaction.cursor, [ENDED])
         while self._steps:
             if self._steps[0](transaction):
                 return True

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy import select
 
@@ -61,13 +60,12 @@ class DispatcherRole:
             if process.dispatcher is not None:
                 raise ConfigurationError("this store has a dispatcher in this process already")
             process.open()
-            now = self._clock()
-            started = datetime.fromtimestamp(now / 1_000, UTC).isoformat(timespec="seconds")
+            started = dispatchers.format_start(self._clock())
             process.lock.acquire({"host": info.host, "pid": info.pid, "started": started})
             try:
                 self._start_anew()
-                process.dispatcher = process.write(lambda t: self._begin(t, info, now))
-                process.writer.between(process.file.let_checkpoint)
+                process.dispatcher = process.write(lambda t: self._begin(t, info))
+                process.writer.between(process.database.role_begins)
             except BaseException:
                 process.dispatcher = None
                 process.lock.release()
@@ -75,9 +73,15 @@ class DispatcherRole:
             assert process.dispatcher is not None
             return process.dispatcher
 
-    def _begin(self, transaction: Transaction, info: DispatcherInfo, now: int) -> int:
-        most = self._config.quarantine_claims
-        seq = dispatchers.begin(transaction, info, quarantine_claims=most, now=now)
+    def _begin(self, transaction: Transaction, info: DispatcherInfo) -> int:
+        now = self._clock()
+        seq = dispatchers.begin(
+            transaction,
+            info,
+            quarantine_claims=self._config.quarantine_claims,
+            now=now,
+            gone_before=self._process.database.gone_before(now),
+        )
         self._suspects = outbox.count_suspects(transaction)
         return seq
 
@@ -88,17 +92,31 @@ class DispatcherRole:
         wake: Callable[[], None] | None,
     ) -> None:
         self._room, self._take, self._wake = room, take, wake
+        if wake is None:
+            self._process.database.stop_listening()
+        else:
+            self._process.database.listen(wake)
 
     def heartbeat(self) -> bool:
         self._check_fork()
-        now = self._clock()
-        alive = self._process.write(lambda t: self._heartbeat(t, now))
-        return self._keep_if(alive)
+        return self._keep_if(self._process.write(self._heartbeat))
 
-    def _heartbeat(self, transaction: Transaction, now: int) -> bool:
-        if transaction.alive and dispatchers.follow_clock(transaction, now):
-            transaction.after.append(self.groups.forget_times)
+    def _heartbeat(self, transaction: Transaction) -> bool:
+        now = self._clock()
+        if transaction.alive:
+            if dispatchers.follow_clock(transaction, now):
+                transaction.after.append(self.groups.forget_times)
+            self._take_over_gone(transaction, now)
         return dispatchers.heartbeat(transaction, now)
+
+    def _take_over_gone(self, transaction: Transaction, now: int) -> None:
+        if dispatchers.take_over_gone(
+            transaction,
+            quarantine_claims=self._config.quarantine_claims,
+            gone_before=self._process.database.gone_before(now),
+        ):
+            self._suspects = outbox.count_suspects(transaction)
+            transaction.after += [self.groups.look_anew, self.wake]
 
     def end(self) -> None:
         with self._lock:
@@ -106,10 +124,11 @@ class DispatcherRole:
             process = self._process
             if process.dispatcher is None:
                 return
-            now = self._clock()
+            process.database.stop_listening()
             try:
-                process.write(lambda t: dispatchers.end(t, now))
-                process.writer.between(lambda c: process.file.let_checkpoint(c, False))
+                process.write(lambda t: dispatchers.end(t, self._clock()))
+                process.writer.between(process.database.role_ends)
+                process.database.tell_others()
             finally:
                 process.dispatcher = None
                 process.lock.release()
@@ -226,6 +245,8 @@ class DispatcherRole:
     ) -> list[DueTuple]:
         if not transaction.alive:
             return []
+        if self.groups.catch_up(transaction):
+            self._suspects = outbox.count_suspects(transaction)
         return due.claim_due(transaction, self.groups, per_origin=per_origin, limit=limit, now=now)
 
     def release_due(self, rows: Sequence[tuple[int, int]], delay_ms: int) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     FromClause,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -48,7 +49,7 @@ class _Sealed(LargeBinary):
 
 
 def _seq() -> Column[int]:
-    return Column("seq", _Seq, primary_key=True, autoincrement=True)
+    return Column("seq", _Seq, Identity(), primary_key=True)
 
 
 meta = Table(
@@ -236,3 +237,5 @@ dispatcher = Table(
     Column("state", _Code, nullable=False),
     sqlite_autoincrement=True,
 )
+#: `state` of a dispatcher that did not end and was not declared dead.
+ALIVE = dispatcher.c.state == literal_column("1")

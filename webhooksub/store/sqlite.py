@@ -7,27 +7,32 @@ before SQLite 3.51.3 two checkpointers could damage the file.
 """
 
 import contextlib
-import ctypes
 import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy import event as hooks
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import ConfigurationError, StoreUnavailable, WebhooksubError
+from ..errors import ConfigurationError, Forked, StoreUnavailable
 from ..keyring import NO_KEYRING, Keyring
+from . import joining
+from .base import NewEvent, Published
+from .database import Peek
+from .failures import translated
+from .holds import NEVER
+from .hot import SQLITE, Cursor, HotStatements
+from .lock import DispatcherLock
 from .presence import Presence
 from .schema import PREFIX
 from .secrets import KEYRING
 from .transaction import Transaction
-from .uses import Uses
+from .uses import Uses, keep_for_ever
 
 # A host's transaction may hold the file for so long; then we say that it did not answer.
 BUSY_TIMEOUT_MS = 10_000
@@ -51,8 +56,6 @@ _FACTS = (
     f" (SELECT value FROM {PREFIX}meta WHERE key = 'subscription_rev'),"
     f" (SELECT state FROM {PREFIX}dispatcher WHERE seq = ?)"
 )
-#: What the database raises when it does not answer, or refuses.
-FAILURES = (DBAPIError, PoolTimeout, sqlite3.Error)
 _ALIVE = 1
 _PEEK = (
     f"SELECT (SELECT value FROM {PREFIX}meta WHERE key = 'subscription_rev'),"
@@ -61,16 +64,14 @@ _PEEK = (
 )
 
 
-class Peek(NamedTuple):
-    """What a dispatcher asks so often that it must cost nothing."""
-
-    subscription_rev: int
-    replay_rev: int
-    events_free: bool  # in the outbox there is something to claim
+# Files of which this process has connections of its parent's that it must not close.
+_split: set[str] = set()
 
 
 class SqliteFile:
     """The file of one process. After a fork the child makes its own."""
+
+    shared = False
 
     def __init__(
         self,
@@ -85,11 +86,23 @@ class SqliteFile:
         self._peek_lock = threading.Lock()
         self._peeker: sqlite3.Connection | None = None
         self.uses = Uses()
+        self.lock = DispatcherLock(self.path)
+
+    @property
+    def name(self) -> str:
+        """The file's path."""
+        return self.path
 
     # --- life ------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Makes the file (mode 0600) or checks a host's. Raises ConfigurationError."""
+        """Makes the file (mode 0600) or checks a host's. Raises ConfigurationError, and Forked
+        in a child that cannot be rid of its parent's connections."""
+        if self.path in _split:
+            raise Forked(
+                "this process was forked while its parent was using the store: fork "
+                "outside of the calls and callbacks of webhooksub"
+            )
         if sqlite3.sqlite_version_info < _OLDEST:
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer")
         with self.uses, translated():
@@ -119,9 +132,14 @@ class SqliteFile:
         if quiet:
             self.close()
         else:
+            _split.add(self.path)
             keep_for_ever((self._engine, self._peeker))
         self._engine = self._peeker = None
         self._peek_lock = threading.Lock()
+
+    def clock(self, given: Callable[[], int]) -> Callable[[], int]:
+        """All who use the file share a machine."""
+        return given
 
     def _create(self) -> None:
         try:
@@ -137,7 +155,7 @@ class SqliteFile:
             if empty:  # the order matters: WAL writes the first page
                 raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 raw.execute("PRAGMA journal_mode = WAL")
-            check_wal(raw)
+            joining.check_wal(raw)
 
     def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
         for setting in (
@@ -176,6 +194,26 @@ class SqliteFile:
                 raise
             return Peek(int(revision), int(replay_rev), bool(free))
 
+    def last_seq(self) -> int:
+        """Of the events that are committed."""
+        query = f"SELECT seq FROM sqlite_sequence WHERE name = '{PREFIX}event'"
+        with self.reading() as connection:
+            return connection.exec_driver_sql(query).scalar() or 0
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[tuple[Cursor, HotStatements]]:
+        """See :meth:`Gauge.admit`."""
+        with self.reading() as connection:
+            yield connection.connection.cursor(), SQLITE
+
+    def alive_since(self, now: int) -> int:
+        """Whoever holds the lock lives; nobody else does."""
+        return 0 if self.lock.taken() else NEVER
+
+    def gone_before(self, now: int) -> int:
+        """Whoever has the lock knows that all others are."""
+        return NEVER
+
     def _drop_peeker(self) -> None:
         if self._peeker is not None:
             self._peeker.close()
@@ -191,17 +229,27 @@ class SqliteFile:
             yield connection
             connection.commit()
 
+    def check_migration(self, found: int | None, min_reader: int) -> None:
+        """Whoever migrates has the dispatcher's lock."""
+
     def connect_writer(self, *, checkpoints: bool) -> Connection:
         """The connection for :meth:`begin`. `checkpoints`: it holds the dispatcher's lock."""
         self._presence.check()
         connection = self._need_engine().connect()
         connection.exec_driver_sql(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         if checkpoints:
-            self.let_checkpoint(connection)
+            self._let_checkpoint(connection)
         return connection
 
-    def let_checkpoint(self, connection: Connection, yes: bool = True) -> None:
-        """Whether commits of this connection copy a long WAL into the file."""
+    def role_begins(self, connection: Connection) -> None:
+        """From now on its commits copy a long WAL into the file."""
+        self._let_checkpoint(connection)
+
+    def role_ends(self, connection: Connection) -> None:
+        """From now on they do not."""
+        self._let_checkpoint(connection, False)
+
+    def _let_checkpoint(self, connection: Connection, yes: bool = True) -> None:
         pages = _CHECKPOINT_PAGES if yes else 0
         connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {pages}")
         connection.exec_driver_sql(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
@@ -234,7 +282,9 @@ class SqliteFile:
         [(seq, revision, state)] = cursor.fetchall()
         self._presence.check_wal()
         alive = state == _ALIVE
-        return Transaction(connection, cursor, dispatcher, seq or 0, int(revision or 0), alive)
+        return Transaction(
+            connection, cursor, dispatcher, seq or 0, int(revision or 0), alive, SQLITE
+        )
 
     def commit(self, transaction: Transaction) -> None:
         """Raises StoreUnavailable too when what was written has no file any more."""
@@ -249,6 +299,30 @@ class SqliteFile:
         with contextlib.suppress(SQLAlchemyError, sqlite3.Error):
             connection.invalidate()
             connection.close()
+
+    def runs_again(self, error: Exception) -> bool:
+        """Who waits for the write lock has waited long enough."""
+        return False
+
+    def lost(self, error: Exception) -> bool:
+        """What is not committed is not there."""
+        return False
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Nobody tells: new events are found by polling."""
+
+    def stop_listening(self) -> None:
+        """See :meth:`listen`."""
+
+    def tell_others(self) -> None:
+        """See :meth:`listen`."""
+
+    def join(
+        self, connection: Any, events: Sequence[NewEvent], *, now: int, idempotency_until: int
+    ) -> list[Published]:
+        """See :mod:`webhooksub.store.joining`."""
+        cursor = joining.join(*joining.driver_cursor(connection), self.path)
+        return joining.write_events(cursor, events, now=now, idempotency_until=idempotency_until)
 
     # --- looking ---------------------------------------------------------------------
 
@@ -281,16 +355,6 @@ class SqliteFile:
         return self._engine
 
 
-def check_wal(raw: Any) -> None:
-    """Raises ConfigurationError unless this DB-API connection's file is in WAL mode."""
-    (mode,) = raw.execute("PRAGMA journal_mode").fetchone()
-    if mode != "wal":
-        raise ConfigurationError(
-            f"the SQLite file is in journal mode {mode!r}: WAL is required, "
-            "which `PRAGMA journal_mode = WAL` sets once and for ever"
-        )
-
-
 def _make_file(path: str) -> None:
     """Where there is none. It is not opened: a file that is closed takes with it the locks
     that every other connection of this process has on it, and without these whoever closes
@@ -300,29 +364,6 @@ def _make_file(path: str) -> None:
             os.mknod(path, stat.S_IFREG | 0o600)
         except PermissionError:  # some systems let only their administrator
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-
-
-def keep_for_ever(inherited: object) -> None:
-    """In a child forked amid a use: lets nothing be closed, not even when the child ends.
-
-    A connection that closes takes back what its transaction wrote: also the parent's.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
-
-
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Errors of the database become StoreUnavailable; our own defects stay what they are."""
-    try:
-        yield
-    except FAILURES as error:
-        raise unavailable(error) from error
-
-
-def unavailable(error: BaseException) -> WebhooksubError:
-    """What a caller is told for an error of the database. No statement, no parameter."""
-    original = getattr(error, "orig", None) or error
-    return StoreUnavailable(f"the database failed: {original}")
 
 
 def _path(url: str) -> str:

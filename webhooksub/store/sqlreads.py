@@ -156,10 +156,10 @@ class SqlReads:
             return subscriptions.ids_of(connection, seqs)
 
     def stats(self) -> dict[str, int]:
+        now = self._clock()
+        alive_since = self._process.database.alive_since(now)
         with self._process.reading() as connection:
-            stats = queries.stats(connection, self._clock())
-        if not self._process.lock.taken():
-            stats["dispatchers_alive"] = 0
+            stats = queries.stats(connection, now, alive_since)
         return stats | {"backlog_full": self._role.refused}
 
     def quarantined_seqs(self) -> set[int]:

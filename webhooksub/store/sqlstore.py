@@ -34,13 +34,14 @@ from .base import (
     Published,
     SubscriptionRecord,
 )
+from .database import Database
+from .failures import translated
 from .gauge import Gauge
 from .listeners import SqlListeners
 from .process import StoreProcess
 from .purging import Purging
 from .retention import ROWS, Deletion, Pruning
 from .role import DispatcherRole
-from .sqlite import translated
 from .sqlreads import SqlReads
 from .transaction import Transaction
 from .writer import Job
@@ -56,15 +57,15 @@ class SqlStore(SqlReads):
 
     durable = True
 
-    def __init__(self, url: str, config: StoreConfig, clock: Callable[[], int]) -> None:
-        """Raises ConfigurationError. Nothing is opened yet."""
-        self._config, self._clock = config, clock
-        self._process = StoreProcess(url, config, self._committed)
-        self._role = DispatcherRole(self._process, config, clock)
+    def __init__(self, database: Database, config: StoreConfig, clock: Callable[[], int]) -> None:
+        """Nothing is opened yet."""
+        self._config, self._clock = config, database.clock(clock)
+        self._process = StoreProcess(database, self._committed)
+        self._role = DispatcherRole(self._process, config, self._clock)
         self._gauge = Gauge(config.outbox_rows_max, config.outbox_bytes_max)
         self._watch = joining.CommitWatch(self.wake, self._wake_after_commit)
-        self.name = self._process.file.path
-        self.listeners = SqlListeners(self._process, clock)
+        self.name, self.shared = database.name, database.shared
+        self.listeners = SqlListeners(self._process, self._clock)
 
     def open(self) -> None:
         self._process.open()
@@ -77,7 +78,7 @@ class SqlStore(SqlReads):
         return self._process.migrate()
 
     def facts(self) -> dict[str, Any]:
-        facts = self._process.file.facts() | {"dispatcher": self._process.lock.holder()}
+        facts = self._process.database.facts() | {"dispatcher": self._process.lock.holder()}
         with self._process.reading() as connection:
             facts["schema_version"] = migrations.version(connection)
             facts["keys_unsealed"], facts["keys_sealed"] = resealing.formats(connection)
@@ -85,6 +86,8 @@ class SqlStore(SqlReads):
 
     def _committed(self, transaction: Transaction) -> None:
         self._role.hand_over(transaction)
+        if transaction.left:
+            self._process.database.tell_others()
 
     # --- publishing ------------------------------------------------------------------
 
@@ -92,7 +95,7 @@ class SqlStore(SqlReads):
         now = self._clock()
 
         def run(transaction: Transaction) -> Sequence[Published]:
-            self._gauge.admit(transaction.cursor, transaction.last_seq, events)
+            self._gauge.admit(transaction.cursor, transaction.hot, transaction.last_seq, events)
             return outbox.write_events(
                 transaction,
                 events,
@@ -106,24 +109,26 @@ class SqlStore(SqlReads):
 
     def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
         self._process.open()
-        now = self._clock()
-        with self._process.reading() as reader:
-            self._gauge.admit(reader.connection.cursor(), joining.last_seq(reader), events)
+        database, now = self._process.database, self._clock()
+        last_seq = database.last_seq()
+        if not self._gauge.has_room(last_seq, events):
+            with database.counting() as (cursor, hot):
+                self._gauge.admit(cursor, hot, last_seq, events)
+        until = now + self._config.idempotency_ms
         with translated():
-            cursor = joining.join(*joining.driver_cursor(connection), self._process.file.path)
-            published = joining.write_events(
-                cursor, events, now=now, idempotency_until=now + self._config.idempotency_ms
-            )
+            published = database.join(connection, events, now=now, idempotency_until=until)
         self._watch.watch(connection)
         return published
 
     def wake(self) -> None:
         self._role.wake()
+        self._process.database.tell_others()
 
     def _wake_after_commit(self) -> None:
         """Called before a commit: our next transaction begins after it."""
         if self._process.dispatcher is not None:
             self._process.writer.post(Job(lambda t: t.after.append(self._role.wake)))
+        self._process.database.tell_others()
 
     # --- the dispatcher's role -------------------------------------------------------
 
@@ -174,7 +179,7 @@ class SqlStore(SqlReads):
 
     def _check_keyring(self) -> None:
         """Without any keyring every sealed key would stop its subscription."""
-        keys = self._process.file.keyring.load().ids
+        keys = self._process.database.keyring.load().ids
         with self._process.reading() as connection:
             plain, sealed = resealing.formats(connection)
         if sealed and not keys:
@@ -211,10 +216,10 @@ class SqlStore(SqlReads):
 
         def run(transaction: Transaction) -> SubscriptionRecord:
             if creation is not None:
-                before = creations.recognise(transaction.connection, creation, now)
+                before = creations.recognise(transaction, creation, now)
                 if before is not None:
                     return before
-            subscriptions.check_room(transaction.connection, columns["root"], per_root_max)
+            subscriptions.check_room(transaction, columns["root"], per_root_max)
             added = subscriptions.add(transaction, columns, keys, now)
             if creation is not None:
                 creations.remember(transaction.connection, creation, added.id, until)
@@ -258,10 +263,14 @@ class SqlStore(SqlReads):
     def _have_keyring_for(self, keys: Sequence[bytes] | None) -> None:
         """Who fetches it may take his time: not on the writer's thread, which others wait for."""
         if keys:
-            self._process.file.keyring.load()
+            self._process.database.keyring.load()
 
     def set_mark(self, name: str, number: int) -> None:
-        self._process.write(lambda t: counters.write_mark(t.connection, name, number))
+        def run(transaction: Transaction) -> None:
+            transaction.hot.lock(transaction.cursor, [name])
+            counters.write_mark(transaction.connection, name, number)
+
+        self._process.write(run)
 
     def delete_subscription(self, id: bytes, expected_rev: int | None = None) -> SubscriptionRecord:
         now = self._clock()
@@ -278,7 +287,7 @@ class SqlStore(SqlReads):
         return released
 
     def rotate_keys(self, progress: Callable[[int, int], None] | None = None) -> RotatedKeys:
-        rotation = resealing.Rotation(self._process.file.keyring.load())
+        rotation = resealing.Rotation(self._process.database.keyring.load())
         with self._process.reading() as connection:
             total = resealing.count(connection)
         while True:
@@ -345,7 +354,7 @@ class SqlStore(SqlReads):
                 progress(dict(deletion.deleted))
             if steps % _STEPS_PER_CHECKPOINT == 0:
                 self._process.checkpoint_if_nobody_does()
-        while self._process.file.may_shrink():
-            self._process.writer.between(self._process.file.shrink)
+        while self._process.database.may_shrink():
+            self._process.writer.between(self._process.database.shrink)
         self._process.checkpoint_if_nobody_does()
         return dict(deletion.deleted)

@@ -38,8 +38,7 @@ _OWN = [c for c in subscription.c if c.name != "origin"]
 
 def bump(transaction: Transaction) -> int:
     """The next revision, which is this transaction's from now on."""
-    transaction.revision += 1
-    counters.write(transaction.connection, counters.SUBSCRIPTION_REV, transaction.revision)
+    transaction.revision = counters.add_one(transaction.connection, counters.SUBSCRIPTION_REV)
     return transaction.revision
 
 
@@ -74,9 +73,10 @@ def change(
     """See :meth:`Store.update_subscription`."""
     check_changeable(changes)
     connection = transaction.connection
+    counters.hold(connection, counters.SUBSCRIPTION_REV)
     seq, root = _living(connection, id_, expected_rev)
     if changes.get("root", root) != root:
-        check_room(connection, changes["root"], per_root_max)
+        check_room(transaction, changes["root"], per_root_max)
     values = {**changes, "updated_at": now, "rev": bump(transaction)}
     if "origin" in changes:
         values["origin"] = _origin_seq(connection, changes["origin"])
@@ -93,6 +93,7 @@ def delete(
 ) -> SubscriptionRecord:
     """Leaves a tombstone without keys. Raises NotFound, Conflict."""
     connection = transaction.connection
+    counters.hold(connection, counters.SUBSCRIPTION_REV)
     seq, _ = _living(connection, id_, expected_rev)
     connection.execute(
         update(subscription)
@@ -255,13 +256,15 @@ def _one(connection: Connection, where: ColumnElement[bool], now: int) -> Subscr
     return record
 
 
-def check_room(connection: Connection, root: str, most: int) -> None:
-    """Raises LimitReached when the root has `most` subscriptions; 0 is no limit."""
+def check_room(transaction: Transaction, root: str, most: int) -> None:
+    """Raises LimitReached when the root has `most` subscriptions; 0 is no limit. Nobody else
+    counts them until this transaction ends."""
     if most == 0:
         return
+    counters.hold(transaction.connection, counters.SUBSCRIPTION_REV)
     mine = (subscription.c.root == root, subscription.c.deleted_at.is_(None))
     last = select(subscription.c.seq).where(*mine).offset(most - 1).limit(1)
-    if connection.execute(last).first() is not None:
+    if transaction.connection.execute(last).first() is not None:
         raise LimitReached(root_is_full(most))
 
 

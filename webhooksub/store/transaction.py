@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from .base import EventTuple
-from .hot import Cursor
+from .hot import Cursor, HotStatements
 
 
 @dataclass(slots=True)
@@ -20,7 +20,10 @@ class Transaction:
     last_seq: int  # of events; those written now are numbered on from here
     revision: int  # of subscriptions
     alive: bool  # our dispatcher still has the role
+    hot: HotStatements
+    clocks_differ_ms: int = 0  # of who writes to the store, at most
     handed: list[EventTuple] = field(default_factory=list)  # ours as soon as it commits
+    left: bool = False  # events were written that nobody has yet
     after: list[Callable[[], Any]] = field(default_factory=list)  # called after the commit
 
     def mark(self) -> tuple[int, int, int, int]:

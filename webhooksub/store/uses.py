@@ -8,6 +8,7 @@ there only if no thread of the parent was inside SQLite, or between BEGIN and CO
 child was made.
 """
 
+import ctypes
 import threading
 from types import TracebackType
 
@@ -77,3 +78,11 @@ class Uses:
     def _wait_for_forks(self) -> None:
         if not self._changed.wait_for(lambda: not self._forks, _POLITE_SECONDS):
             self._changed.wait_for(lambda: not self._quiet)
+
+
+def keep_for_ever(inherited: object) -> None:
+    """In a child forked amid a use: lets nothing be closed, not even when the child ends.
+
+    A connection that closes takes back what its transaction wrote: also the parent's.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))

@@ -11,7 +11,7 @@ A job whose caller was interrupted before it was begun is dropped.
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,13 +19,17 @@ from sqlalchemy import Connection
 
 from ..errors import Closed, WebhooksubError
 from ..logs import about
-from .sqlite import FAILURES, SqliteFile, keep_for_ever, unavailable
+from .database import Database
+from .failures import failures, unavailable
 from .transaction import Transaction
+from .uses import keep_for_ever
 
 log = logging.getLogger("webhooksub")
 
 # Rows in one transaction, so that a large job delays its neighbours by one commit only.
 _GROUP_ROWS = 20_000
+# Two transactions that wait for each other: one of them is begun anew so often.
+_TRIES = 4
 
 
 class Role(Protocol):
@@ -80,7 +84,7 @@ class Writer:
     """One thread and one connection. :meth:`close` ends both."""
 
     def __init__(
-        self, database: SqliteFile, role: Role, committed: Callable[[Transaction], None]
+        self, database: Database, role: Role, committed: Callable[[Transaction], None]
     ) -> None:
         """`committed` is called on the thread after each commit, before anybody wakes."""
         self._database, self._role, self._committed = database, role, committed
@@ -166,21 +170,24 @@ class Writer:
             self._queue.put(None)
         return jobs
 
-    def _perform(self, jobs: list[Job]) -> None:
+    def _perform(self, jobs: list[Job], tries: int = _TRIES) -> None:
         jobs = [job for job in jobs if not job.cancelled]
         if not jobs:
             return
         try:
             self._commit_group(jobs)
         except _NotBegun as error:
-            for job in jobs:
-                job.fail(_told(error.reason))
+            _fail(jobs, error.reason)
         except Exception as error:
-            if len(jobs) == 1:
-                jobs[0].fail(_told(error))
-                return
-            for job in jobs:
-                self._perform([job])
+            if self._database.lost(error):
+                _fail(jobs, error)
+            elif tries > 1 and self._database.runs_again(error):
+                self._perform(jobs, tries - 1)
+            elif len(jobs) == 1:
+                _fail(jobs, error)
+            else:
+                for job in jobs:
+                    self._perform([job])
 
     def _commit_group(self, jobs: list[Job]) -> None:
         transaction = self._begin()
@@ -248,5 +255,10 @@ def _run_job(job: Job, transaction: Transaction) -> Any:
     return result
 
 
+def _fail(jobs: Iterable[Job], error: Exception) -> None:
+    for job in jobs:
+        job.fail(_told(error))
+
+
 def _told(error: Exception) -> BaseException:
-    return unavailable(error) if isinstance(error, FAILURES) else error
+    return unavailable(error) if isinstance(error, failures()) else error

@@ -27,7 +27,7 @@ from ... import (
 from ...authorizer import All, Operation, Root
 from ...store import joining
 from ...store.base import NewEvent, Published
-from ...store.sqlite import translated
+from ...store.failures import translated
 from . import database, schema, settings, signals
 
 

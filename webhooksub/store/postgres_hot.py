@@ -1,0 +1,192 @@
+"""PostgreSQL's statements for every event and delivery: see hot.py.
+
+Rows cross as arrays, a column each, so that one statement and one round trip carry as many as
+there are. Numbers of events come from the sequence of their table: another process may have
+taken one in between.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from .base import NewEvent
+from .hot import ATTEMPT, DELIVERY, FREE, ON_CONFLICT, OUTBOX_ENDS, SUSPECT_CLAIMS, Cursor
+from .schema import PREFIX
+from .transaction import Transaction
+
+#: What an event and its row in the outbox cannot exceed: 1 MiB of data is the limit of publish.
+_EVENT_BYTES_MAX = 1024 * 1024 + 4096
+_TYPES = {
+    "event_seq": "bigint",
+    "subscription_seq": "bigint",
+    "state": "smallint",
+    "attempts": "integer",
+    "next_at": "bigint",
+    "origin": "bigint",
+    "batch": "text",
+    "http_status": "integer",
+    "outcome": "smallint",
+    "duration_ms": "bigint",
+    "updated_at": "bigint",
+    "n": "integer",
+    "started_at": "bigint",
+    "address": "text",
+    "snippet": "bytea",
+}
+
+
+def _insert(table: str, columns: Sequence[str], tail: str = "") -> str:
+    arrays = ", ".join(f"%b::{_TYPES[name]}[]" for name in columns)
+    return (
+        f"INSERT INTO {PREFIX}{table} ({', '.join(columns)}) SELECT * FROM unnest({arrays})" + tail
+    )
+
+
+def insert_events(revision: str, condition: str = "") -> str:
+    """The statement that writes events and their outbox rows and answers their seqs.
+
+    Bound to the arrays of :func:`event_columns`, what `condition` takes, the time, what
+    `revision` takes, then how many are a dispatcher's, and whose.
+    """
+    return (
+        f"WITH n AS MATERIALIZED (SELECT nextval('{PREFIX}event_seq_seq') AS seq, t.*"
+        " FROM unnest(%b::bytea[], %b::text[], %b::smallint[], %b::text[], %b::text[],"
+        " %b::bytea[]) WITH ORDINALITY AS t (id, root, action, paths, open_id, data, place)"
+        f" {condition}),"
+        f" e AS (INSERT INTO {PREFIX}event (seq, id, root, action, paths, open_id,"
+        " published_at, subscription_rev, data) SELECT seq, id, root, action, paths, open_id,"
+        f" %s::bigint, {revision}, data FROM n),"
+        f" o AS (INSERT INTO {PREFIX}outbox (event_seq, dispatcher, claims)"
+        " SELECT seq, CASE WHEN place <= %s::bigint THEN %s::bigint END, 0 FROM n)"
+        " SELECT seq FROM n ORDER BY place"
+    )
+
+
+def event_columns(events: Sequence[NewEvent]) -> list[list[Any]]:
+    """The arrays for :func:`insert_events`."""
+    return [
+        [e.id for e in events],
+        [e.root for e in events],
+        [e.action for e in events],
+        ["\n".join(e.paths) for e in events],
+        [e.open_id for e in events],
+        [e.data for e in events],
+    ]
+
+
+_INSERT_EVENTS = insert_events("%s::bigint")
+_UPSERT_DELIVERIES = _insert("delivery", DELIVERY, ON_CONFLICT)
+_INSERT_ATTEMPTS = _insert("attempt", ATTEMPT)
+_DELETE_OUTBOX = f"DELETE FROM {PREFIX}outbox WHERE event_seq = ANY(%b::bigint[])"
+_LOCK = (
+    "SELECT pg_advisory_xact_lock(hashtextextended(name, 0))"
+    " FROM unnest(%s::text[]) WITH ORDINALITY AS t (name, place) ORDER BY place"
+)
+# Materialised: evaluated anew, the inner query would lock other rows than those first found.
+_TAKE_FREE = (
+    f"WITH free AS MATERIALIZED (SELECT event_seq FROM {PREFIX}outbox"
+    " WHERE dispatcher IS NULL AND {condition} ORDER BY event_seq LIMIT %s"
+    " FOR UPDATE SKIP LOCKED),"
+    " sized AS MATERIALIZED (SELECT event_seq, sum(coalesce(length(data), 0))"
+    " OVER (ORDER BY event_seq) AS bytes, row_number() OVER (ORDER BY event_seq) AS place"
+    f" FROM free JOIN {PREFIX}event ON seq = event_seq),"
+    f" taken AS (UPDATE {PREFIX}outbox SET dispatcher = %s FROM sized"
+    f" WHERE {PREFIX}outbox.event_seq = sized.event_seq AND (bytes <= %s OR place = 1)"
+    f" RETURNING {PREFIX}outbox.event_seq, claims)"
+    " SELECT {columns} FROM taken"
+    f" JOIN {PREFIX}event ON seq = event_seq ORDER BY seq"
+)
+_COLUMNS = ", ".join(column.name for column in FREE)
+_TAKE_SUSPECTS, _TAKE_OTHERS = (
+    _TAKE_FREE.format(condition=f"claims {comparison} {SUSPECT_CLAIMS}", columns=_COLUMNS)
+    for comparison in (">=", "<")
+)
+
+
+class PostgresCursor:
+    """A cursor of psycopg that understands ``?``, as all our statements write parameters."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    @property
+    def rowcount(self) -> int:
+        return int(self._cursor.rowcount)
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
+        self._cursor.execute(_translated(sql), parameters or None)
+        return self
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> Any:
+        self._cursor.executemany(_translated(sql), rows)
+        return self
+
+    def commit(self) -> str | None:
+        """Answers what the server did."""
+        self._cursor.execute("COMMIT")
+        status: str | None = self._cursor.statusmessage
+        return status
+
+    def fetchone(self) -> Any:
+        return self._cursor.fetchone()
+
+    def fetchall(self) -> Sequence[Any]:
+        rows: Sequence[Any] = self._cursor.fetchall()
+        return rows
+
+
+@lru_cache(maxsize=256)
+def _translated(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+class PostgresStatements:
+    """See :class:`webhooksub.store.hot.HotStatements`."""
+
+    def insert_events(
+        self, transaction: Transaction, new: Sequence[NewEvent], now: int, ours: int
+    ) -> Sequence[int]:
+        given = (now, transaction.revision, ours, transaction.dispatcher)
+        transaction.cursor.execute(_INSERT_EVENTS, (*event_columns(new), *given))
+        return [seq for (seq,) in transaction.cursor.fetchall()]
+
+    def take_free(
+        self, transaction: Transaction, limit: int, max_bytes: int, *, suspects: bool
+    ) -> Sequence[Any]:
+        statement = _TAKE_SUSPECTS if suspects else _TAKE_OTHERS
+        transaction.cursor.execute(statement, (limit, transaction.dispatcher, max_bytes))
+        return transaction.cursor.fetchall()
+
+    def upsert_deliveries(self, cursor: Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
+        """In the order of their keys, so that two of these do not wait for each other."""
+        if rows:
+            last = {row[:2]: row for row in rows}
+            in_order = [last[key] for key in sorted(last)]
+            cursor.execute(_UPSERT_DELIVERIES, _columns(in_order))
+
+    def insert_attempts(self, cursor: Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            cursor.execute(_INSERT_ATTEMPTS, _columns(rows))
+
+    def delete_outbox(self, cursor: Cursor, done: Sequence[tuple[int]]) -> None:
+        if done:
+            cursor.execute(_DELETE_OUTBOX, ([seq for (seq,) in done],))
+
+    def lock(self, cursor: Cursor, names: Iterable[str]) -> None:
+        """Advisory locks, in one order everywhere."""
+        cursor.execute(_LOCK, (sorted(PREFIX + name for name in names),))
+        cursor.fetchall()
+
+    def bounds(self, cursor: Cursor) -> tuple[int, int]:
+        """The span of seqs, and as many of the largest events."""
+        cursor.execute(OUTBOX_ENDS)
+        last, first = cursor.fetchone()
+        rows = 0 if last is None else last - first + 1
+        return rows, rows * _EVENT_BYTES_MAX
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+POSTGRES = PostgresStatements()

@@ -1,5 +1,6 @@
 """Many processes on one PostgreSQL: who gets what, in which order things happen, what survives."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 from postgres import shared_server
 from psycopg.rows import dict_row
 from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from webhooksub.errors import (
@@ -158,11 +160,20 @@ def test_who_begins_takes_over_too_and_leaves_the_living_alone(kit: Any) -> None
     assert store.stats()["dispatchers_alive"] == 2
 
 
+def test_when_the_store_was_away_for_all_nobody_is_judged_by_that(kit: Any) -> None:
+    stores = [start(kit) for _ in range(3)]
+    kit.clock.advance(TAKEOVER + 1)
+    assert all([store.heartbeat() for store in stores])
+    assert stores[0].stats()["dispatchers_alive"] == 3
+
+
 def test_who_is_just_writing_is_not_declared_dead(kit: Any) -> None:
     slow, store = start(kit), start(kit)
     slow.publish(kit.events(1))
     assert len(claim(slow)) == 1
-    kit.clock.advance(TAKEOVER + 1)
+    kit.clock.advance(TAKEOVER)
+    assert store.heartbeat()
+    kit.clock.advance(1)
     with closing(kit.connect()) as writing:
         writing.execute("SELECT FROM webhooksub_dispatcher WHERE seq = 1 FOR SHARE")
         assert store.heartbeat()
@@ -170,6 +181,30 @@ def test_who_is_just_writing_is_not_declared_dead(kit: Any) -> None:
         assert claim(store) == []
     assert store.heartbeat()
     assert len(claim(store)) == 1
+
+
+def test_who_is_stopped_amid_a_transaction_is_taken_over_too(kit: Any) -> None:
+    """Its lock ends with its session, which the server does not let stand idle for so long."""
+    stopped, store = start(kit, takeover_ms=1_000), start(kit, takeover_ms=1_000)
+    stopped.publish(kit.events(1))
+    assert claim(stopped)
+    writing = threading.Event()
+
+    def stand_still(transaction: Any) -> None:
+        writing.set()
+        threading.Event().wait(1.5)
+        transaction.hot.delete_outbox(transaction.cursor, [(1,)])
+
+    amid = Later(lambda: stopped._process.write(stand_still))
+    writing.wait(10)
+    kit.clock.advance(600)
+    assert store.heartbeat()
+    kit.clock.advance(401)
+    assert store.heartbeat()
+    assert claim(store) == []
+    assert isinstance(amid.answer(), StoreUnavailable)
+    assert store.heartbeat()
+    assert claim(store) == [(1, 1)]
 
 
 def test_a_settle_that_comes_while_its_dispatcher_is_declared_dead_writes_nothing(kit: Any) -> None:
@@ -398,6 +433,24 @@ def test_an_event_joins_sqlalchemys_connections_and_sessions(kit: Any) -> None:
         session.rollback()
     assert count(kit) == 2
     engine.dispose()
+
+
+def test_an_event_joins_an_awaited_session(kit: Any) -> None:
+    store = kit.store()
+
+    async def publish() -> None:
+        engine = create_async_engine(kit.url)
+        async with AsyncSession(engine) as session:
+            await session.run_sync(lambda sync: store.publish_on(sync, [kit.event()]))
+            assert count(kit) == 0
+            await session.commit()
+            keyed = kit.event(idempotency_key="k", fingerprint=b"1")
+            await session.run_sync(lambda sync: store.publish_on(sync, [keyed]))
+            await session.rollback()
+        await engine.dispose()
+
+    asyncio.run(publish())
+    assert count(kit) == 1
 
 
 def test_a_connection_that_cannot_carry_an_event_is_refused_by_name(kit: Any) -> None:

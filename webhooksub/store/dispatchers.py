@@ -73,7 +73,13 @@ def begin(
 
 
 def take_over_gone(transaction: Transaction, *, quarantine_claims: int, gone_before: int) -> bool:
-    """True: others were dead, and what they held is free again."""
+    """True: others were dead, and what they held is free again.
+
+    Who was silent for as long itself does not judge: the store was away, for all of them.
+    """
+    mine = select(dispatcher.c.heartbeat_at).where(dispatcher.c.seq == transaction.dispatcher)
+    if transaction.connection.execute(mine).scalar_one() < gone_before:
+        return False
     gone = select(dispatcher.c.seq).where(*_gone(transaction, gone_before))
     if transaction.connection.execute(gone.limit(1)).first() is None:
         return False

@@ -427,8 +427,12 @@ class SharedRole:
 def _begin_statement(config: StoreConfig) -> str:
     """Lacks our dispatcher's seq."""
     asynchronous = "SET LOCAL synchronous_commit = off; " if config.synchronous == "NORMAL" else ""
+    # A process that is stopped amid a transaction would keep its row locked, and be neither
+    # alive nor declared dead: the server ends its session before.
+    idle_ms = config.takeover_ms // 2
     return (
-        f"BEGIN; SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}; {asynchronous}"
+        f"BEGIN; SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS};"
+        f" SET LOCAL idle_in_transaction_session_timeout = {idle_ms}; {asynchronous}"
         f"SELECT {_SEQUENCE}, {_REVISION}, {_NOW},"
         f" (SELECT state FROM {PREFIX}dispatcher WHERE seq = {{}} FOR SHARE)"
     )

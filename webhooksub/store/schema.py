@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     ColumnElement,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Text,
     literal_column,
 )
+from sqlalchemy.event import listen
 from sqlalchemy.types import TypeEngine
 
 from ..secret import SecretBytes
@@ -237,5 +239,18 @@ dispatcher = Table(
     Column("state", _Code, nullable=False),
     sqlite_autoincrement=True,
 )
+# PostgreSQL: tables in which most rows are soon dead are cleaned by their number, not their share.
+_UPKEEP = {
+    outbox: "autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,"
+    " autovacuum_vacuum_cost_delay = 0",
+    delivery: "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02",
+    event: "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02",
+    meta: "fillfactor = 10, autovacuum_vacuum_threshold = 1000",
+    dispatcher: "fillfactor = 10, autovacuum_vacuum_threshold = 1000",
+}
+for _table, _settings in _UPKEEP.items():
+    _set: DDL = DDL(f"ALTER TABLE {_table.name} SET ({_settings})")  # type: ignore[no-untyped-call]
+    listen(_table, "after_create", _set.execute_if(dialect="postgresql"))
+
 #: `state` of a dispatcher that did not end and was not declared dead.
 ALIVE = dispatcher.c.state == literal_column("1")

@@ -60,7 +60,7 @@ def check_database(**_: Any) -> list[CheckMessage]:
         database.check_vendor(wrapper)
     except ConfigurationError as error:
         return [Error(str(error), id="webhooksub.E004")]
-    if database.in_memory(wrapper):
+    if database.in_memory(wrapper) or database.on_server(wrapper):
         return []
     ids = {"transaction_mode": "webhooksub.E005", "init_command": "webhooksub.E006"}
     lacks = database.missing_options(wrapper.settings_dict.get("OPTIONS", {}))

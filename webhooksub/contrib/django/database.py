@@ -1,9 +1,9 @@
 """The database that has the tables: what kind it is, and whether its connections are fit.
 
-SQLite only allows one writer. Django's transactions are deferred unless told otherwise, and
-such a one that has read cannot write once somebody else wrote: with a dispatcher beside it
-the host's own saves would fail. So ``IMMEDIATE`` and WAL are asked for, by the checks of
-``manage.py check`` and again where an event is written.
+PostgreSQL's are, by psycopg 3. SQLite only allows one writer. Django's transactions are deferred
+unless told otherwise, and such a one that has read cannot write once somebody else wrote: with a
+dispatcher beside it the host's own saves would fail. So ``IMMEDIATE`` and WAL are asked for, by
+the checks of ``manage.py check`` and again where an event is written.
 """
 
 from pathlib import Path
@@ -23,11 +23,17 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0",
 }
 
+# OPTIONS of Django's own for PostgreSQL, which are none of libpq.
+_DJANGOS_OPTIONS = frozenset(
+    ("isolation_level", "assume_role", "server_side_binding", "pool", "prepare_threshold")
+)
+
 #: Said where the database cannot hold the tables.
 UNFIT = (
-    "webhooksub keeps its tables in SQLite; the database {alias!r} is {vendor}. Give it a SQLite "
-    'file of its own: name it in DATABASES and as WEBHOOKSUB = {{"alias": …}}, and publish in '
-    "transaction.on_commit (see “Other databases” in docs/django.md)"
+    "webhooksub keeps its tables in SQLite or, by psycopg 3, in PostgreSQL; the database {alias!r} "
+    "is {vendor}. Give it a SQLite file of its own: name it in DATABASES and as "
+    'WEBHOOKSUB = {{"alias": …}}, and publish in transaction.on_commit (see “Other databases” in '
+    "docs/django.md)"
 )
 
 
@@ -42,8 +48,16 @@ def connection() -> Any:
 
 def check_vendor(wrapper: Any) -> None:
     """Raises ConfigurationError unless the tables can be there."""
-    if wrapper.vendor != "sqlite":
-        raise ConfigurationError(UNFIT.format(alias=wrapper.alias, vendor=wrapper.display_name))
+    if wrapper.vendor == "sqlite" or on_server(wrapper):
+        return
+    driver = wrapper.Database.__name__
+    vendor = f"{wrapper.display_name} by {driver}"
+    raise ConfigurationError(UNFIT.format(alias=wrapper.alias, vendor=vendor))
+
+
+def on_server(wrapper: Any) -> bool:
+    """It is PostgreSQL, by a driver whose connections we can join."""
+    return bool(wrapper.vendor == "postgresql" and wrapper.Database.__name__ == "psycopg")
 
 
 def in_memory(wrapper: Any) -> bool:
@@ -64,7 +78,32 @@ def store_url(wrapper: Any) -> str:
     check_vendor(wrapper)
     if in_memory(wrapper):
         return "memory://"
+    if on_server(wrapper):
+        return _server_url(wrapper)
     return URL.create("sqlite", database=str(path_of(wrapper))).render_as_string()
+
+
+def _server_url(wrapper: Any) -> str:
+    """As Django connects, but for what it sets in its own sessions."""
+    given = wrapper.settings_dict
+    host, port = given["HOST"], given["PORT"]
+    options = {
+        name: str(value)
+        for name, value in given.get("OPTIONS", {}).items()
+        if isinstance(value, str | int) and name not in _DJANGOS_OPTIONS
+    }
+    if host.startswith("/"):
+        options["host"], host = host, ""
+    url = URL.create(
+        "postgresql+psycopg",
+        username=given["USER"] or None,
+        password=given["PASSWORD"] or None,
+        host=host or None,
+        port=int(port) if port else None,
+        database=given["NAME"],
+        query=options,
+    )
+    return url.render_as_string(hide_password=False)
 
 
 def missing_options(options: dict[str, Any]) -> dict[str, str]:
@@ -82,6 +121,8 @@ def missing_options(options: dict[str, Any]) -> dict[str, str]:
 def check_mode(wrapper: Any) -> None:
     """Raises ConfigurationError where a transaction that reads first could not write."""
     wrapper.ensure_connection()
+    if on_server(wrapper):
+        return
     if not in_memory(wrapper) and wrapper.transaction_mode not in ("IMMEDIATE", "EXCLUSIVE"):
         raise ConfigurationError(
             f'DATABASES[{wrapper.alias!r}][\'OPTIONS\'] needs "transaction_mode": "IMMEDIATE": '

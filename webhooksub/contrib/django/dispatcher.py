@@ -126,7 +126,7 @@ class DjangoDispatcher(Dispatcher):
             self._warn_without_dispatcher()
         with transaction.atomic(using=self.alias):
             published = self._write(rows)
-            if self._loop is not None:
+            if self._loop is not None or self._store.shared:
                 transaction.on_commit(self.wake, using=self.alias, robust=True)
         return self._published(rows, published, database.connection().connection)
 

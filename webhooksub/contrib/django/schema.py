@@ -14,8 +14,9 @@ from django.db.migrations.operations.base import Operation
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
+from ...dispatcher import system_clock
 from ...errors import ConfigurationError
-from ...store import migrations
+from ...store import dispatchers, migrations
 from ...store.lock import DispatcherLock
 from ...store.schema import metadata
 from . import database, settings
@@ -42,9 +43,12 @@ def lent(wrapper: Any) -> Iterator[Connection]:
     """Django's connection, as the store's migrations want it."""
     database.check_vendor(wrapper)
     wrapper.ensure_connection()
-    engine = create_engine(
-        "sqlite://", creator=lambda: Lent(wrapper.connection), poolclass=NullPool
-    )
+    given: dict[str, Any] = {"creator": lambda: Lent(wrapper.connection), "poolclass": NullPool}
+    if database.on_server(wrapper):
+        # Its types are not asked for: that would be done with the connection itself.
+        engine = create_engine("postgresql+psycopg://", use_native_hstore=False, **given)
+    else:
+        engine = create_engine("sqlite://", **given)
     with engine.connect() as connection:
         yield connection
 
@@ -89,12 +93,26 @@ def _alone(wrapper: Any, connection: Connection, number: int) -> Iterator[None]:
     if database.in_memory(wrapper) or found is None or found >= number > 0:
         yield
         return
+    if database.on_server(wrapper):
+        least = migrations.STEPS[number - 1].MIN_READER if number else migrations.latest() + 1
+        _check_dispatchers(connection, found, least)
+        yield
+        return
     lock = DispatcherLock(str(database.path_of(wrapper)))
     lock.acquire({"migrate": wrapper.alias})
     try:
         yield
     finally:
         lock.release()
+
+
+def _check_dispatchers(connection: Connection, found: int, min_reader: int) -> None:
+    """Raises ConfigurationError when somebody delivers who could not use the result."""
+    if found >= min_reader:
+        return
+    since = system_clock() - settings.read().config.store.takeover_ms
+    if holders := dispatchers.describe_alive(connection, since):
+        raise ConfigurationError(f"somebody delivers: {'; '.join(holders)}")
 
 
 def make_without_migrations(*, using: str, **_: Any) -> None:

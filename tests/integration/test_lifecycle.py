@@ -228,9 +228,9 @@ def test_news_that_nobody_takes_are_told_to_the_operator_and_not_tried_again(
 def test_news_have_a_queue_that_is_bounded(
     make: Make, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
 ) -> None:
-    config = {"lifecycle": ("removed",), "lifecycle_queue_max": 2, "total_timeout_ms": 2_000}
+    config = {"lifecycle": ("removed",), "lifecycle_queue_max": 2, "total_timeout_ms": 9_000}
     hooks = make(config=config).start()
-    receiver.answer(200, delay=0.4)
+    receiver.answer(200, delay=2)
     ids = [subscribe(hooks).id for _ in range(6)]
     for id_ in ids:
         hooks.unsubscribe(id_)
@@ -244,7 +244,7 @@ def test_closing_waits_for_what_is_being_sent_and_starts_nothing_more(
     make: Make, receiver: Receiver, subscribe: Subscribe
 ) -> None:
     hooks = make(config={"lifecycle": ("removed",)}).start()
-    receiver.answer(200, delay=0.3)
+    receiver.answer(200, delay=2)
     ids = [subscribe(hooks).id for _ in range(3)]
     for id_ in ids:
         hooks.unsubscribe(id_)

@@ -37,6 +37,9 @@ def token(tenants: Any = "acme", **claims: Any) -> str:
 MEMBER, OUTSIDER = token(["acme"]), token(["other"], sub="eve")
 
 
+pytestmark = pytest.mark.stores("sqlite")
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "hooks.db"

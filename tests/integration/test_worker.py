@@ -3,18 +3,16 @@
 import json
 import os
 import socket
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from acme import PATH, Make
 from commands import Running, options_to_reach, webhooksub
-from seen import rows, wait_until
+from seen import wait_until
 
 from webhooksub import Dispatcher, SubscriptionInfo
 from webhooksub.testing import Receiver
@@ -22,11 +20,6 @@ from webhooksub.testing import Receiver
 Subscribe = Callable[..., SubscriptionInfo]
 STATE = "select state, attempts from webhooksub_delivery"
 WAITING, DELIVERED = 1, 3
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "hooks.db"
 
 
 @pytest.fixture
@@ -38,12 +31,13 @@ def publisher(make: Make, subscribe: Subscribe) -> Dispatcher:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, receiver: Receiver) -> Callable[..., Running]:
+def worker(kit: Any, tmp_path: Path, receiver: Receiver) -> Callable[..., Running]:
     """Starts one on the same store."""
 
     def start(*options: str) -> Running:
         reach = options_to_reach(receiver, tmp_path)
-        return webhooksub("worker", *reach, "--poll-ms", "30", *options, folder=tmp_path)
+        given = (*reach, "--database", kit.url, "--poll-ms", "30", *options)
+        return webhooksub("worker", *given, folder=tmp_path)
 
     return start
 
@@ -69,7 +63,7 @@ def test_it_delivers_what_others_publish_and_ends_in_order(
 
 
 def test_what_is_in_flight_at_sigterm_is_finished(
-    publisher: Dispatcher, worker: Callable[..., Running], receiver: Receiver, database: Path
+    publisher: Dispatcher, worker: Callable[..., Running], receiver: Receiver, kit: Any
 ) -> None:
     receiver.answer(delay=1.5)
     with worker() as process:
@@ -77,12 +71,12 @@ def test_what_is_in_flight_at_sigterm_is_finished(
         publisher.publish(PATH, "update", {"n": 1})
         assert wait_until(lambda: receiver.connections == 1)
         assert process.end() == 0, process.said
-    assert rows(database, STATE) == [(DELIVERED, 1)]
+    assert kit.sql(STATE) == [(DELIVERED, 1)]
     assert len(receiver.requests) == 1
 
 
 def test_the_grace_ends_what_does_not_and_it_is_not_lost(
-    publisher: Dispatcher, worker: Callable[..., Running], receiver: Receiver, database: Path
+    publisher: Dispatcher, worker: Callable[..., Running], receiver: Receiver, kit: Any
 ) -> None:
     receiver.answer(delay=60)
     with worker("--grace-ms", "300", "--total-timeout-ms", "90000") as process:
@@ -92,12 +86,13 @@ def test_the_grace_ends_what_does_not_and_it_is_not_lost(
         assert process.end() == 0, process.said
     receiver.answer()
     with worker("--retry-steps-ms", "50") as process:
-        assert wait_until(lambda: rows(database, STATE) == [(DELIVERED, 2)]), process.said
+        assert wait_until(lambda: kit.sql(STATE) == [(DELIVERED, 2)]), process.said
     assert {r.headers["webhook-id"] for r in receiver.requests} == {
         receiver.requests[0].headers["webhook-id"]
     }
 
 
+@pytest.mark.stores("sqlite")
 def test_a_second_one_is_refused_and_told_who_delivers(
     publisher: Dispatcher, worker: Callable[..., Running]
 ) -> None:
@@ -110,8 +105,9 @@ def test_a_second_one_is_refused_and_told_who_delivers(
         assert first.end() == 0
 
 
+@pytest.mark.stores("sqlite")
 def test_a_port_in_use_is_told_before_the_store_is_touched(
-    worker: Callable[..., Running], database: Path
+    worker: Callable[..., Running], kit: Any
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -119,7 +115,7 @@ def test_a_port_in_use_is_told_before_the_store_is_touched(
             assert process.wait() == 2
             assert f"cannot listen on {address}: Address already in use" in process.said
             assert len(process.said.splitlines()) == 1
-    assert not database.exists()
+    assert not kit.path.exists()
 
 
 def test_health_follows_the_dispatcher(worker: Callable[..., Running]) -> None:
@@ -133,15 +129,14 @@ def test_health_follows_the_dispatcher(worker: Callable[..., Running]) -> None:
 
 
 def test_a_store_that_does_not_answer_is_not_ready(
-    worker: Callable[..., Running], database: Path
+    worker: Callable[..., Running], kit: Any
 ) -> None:
     with worker("--health", "127.0.0.1:0") as process:
         url = process.wait_to_say(r"(http://\S+)/readyz")[1]
         process.wait_to_say("delivering from")
-        with closing(sqlite3.connect(database)) as connection:
-            connection.execute("alter table webhooksub_meta rename to elsewhere")
-            status, body = ask(url + "/readyz")
-            connection.execute("alter table elsewhere rename to webhooksub_meta")
+        kit.sql("alter table webhooksub_meta rename to elsewhere")
+        status, body = ask(url + "/readyz")
+        kit.sql("alter table elsewhere rename to webhooksub_meta")
         assert (status, body["status"]) == (503, "unavailable")
         assert body["reason"].startswith("the database failed")
         assert wait_until(lambda: ask(url + "/readyz")[0] == 200)
@@ -149,18 +144,17 @@ def test_a_store_that_does_not_answer_is_not_ready(
 
 
 def test_one_whose_work_was_taken_over_ends_with_1(
-    worker: Callable[..., Running], database: Path
+    worker: Callable[..., Running], kit: Any
 ) -> None:
     with worker("--heartbeat-ms", "100") as process:
         process.wait_to_say("delivering from")
-        with closing(sqlite3.connect(database)) as connection, connection:
-            connection.execute("update webhooksub_dispatcher set state = 3")
+        kit.sql("update webhooksub_dispatcher set state = 3")
         assert process.wait() == 1
         assert "has stopped by itself" in process.said
 
 
 def test_the_service_s_authorizer_says_who_may_still_receive(
-    publisher: Dispatcher, worker: Callable[..., Running], tmp_path: Path, database: Path
+    publisher: Dispatcher, worker: Callable[..., Running], tmp_path: Path
 ) -> None:
     (tmp_path / "service.py").write_text(
         "from webhooksub.authorizer import AllowAll\n"

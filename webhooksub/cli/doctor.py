@@ -24,6 +24,8 @@ _WHOSE = {
     "bundled": "inside the wheel: they get newer with webhooksub",
     "system": "the system's: they get newer with it",
 }
+# Requests are signed and subscriptions end by our clock, retries are due by the server's.
+_CLOCK_WARNS_MS = 1_000
 _WORDS = {"ok": "", "warning": "warning: ", "bad": "BAD: "}
 
 
@@ -88,7 +90,8 @@ def _store(database: str, named: bool) -> Iterator[Finding]:
         yield Finding("store", "bad" if named else "warning", str(error))
         return
     yield Finding("store", "ok", f"{facts['path']}, schema version {facts['schema_version']}")
-    yield from _file(facts)
+    yield from _server(facts) if "postgresql_version" in facts else _file(facts)
+    yield _keys(facts["keys_unsealed"], facts["keys_sealed"])
     status = store_status(facts, stats)
     if status["dispatcher"]:
         yield Finding("dispatcher", "ok", status["dispatcher"])
@@ -107,6 +110,20 @@ def _keys(unsealed: int, sealed: int) -> Finding:
     return Finding("keys", "warning", text)
 
 
+def _server(facts: dict[str, Any]) -> Iterator[Finding]:
+    yield Finding("PostgreSQL", "ok", facts["postgresql_version"])
+    yield Finding("size", "ok", f"{facts['bytes'] / _MEGABYTE:,.1f} MiB")
+    settings = ("fsync", "full_page_writes", "synchronous_commit")
+    text = ", ".join(f"{name} {facts[name]}" for name in settings)
+    lossy = [name for name in settings if facts[name] == "off"]
+    if lossy:
+        text += ": what was committed may be lost when the server's machine fails"
+    yield Finding("durability", "warning" if lossy else "ok", text)
+    differs = facts["clock_differs_ms"]
+    grade: Literal["ok", "warning"] = "warning" if abs(differs) > _CLOCK_WARNS_MS else "ok"
+    yield Finding("clock", grade, f"the server's differs by {show(differs)} ms from ours")
+
+
 def _file(facts: dict[str, Any]) -> Iterator[Finding]:
     sizes = [f"{facts[key] / _MEGABYTE:,.1f}" for key in ("bytes", "bytes_free", "wal_bytes")]
     yield Finding("size", "ok", "{} MiB, {} MiB of it free, WAL {} MiB".format(*sizes))
@@ -115,7 +132,6 @@ def _file(facts: dict[str, Any]) -> Iterator[Finding]:
     if facts["others_may_read"]:
         text = f"mode {facts['file_mode']}: others may read the keys; chmod 600"
         yield Finding("file mode", "warning", text)
-    yield _keys(facts["keys_unsealed"], facts["keys_sealed"])
     if facts["wal_reset_bug"]:
         yield Finding(
             "WAL reset",

@@ -90,7 +90,9 @@ def absolute(database: str) -> str:
 
 
 def _no_url(database: str) -> ConfigurationError:
-    return ConfigurationError(f"no database URL: {database!r} (sqlite:///hooks.db is one)")
+    return ConfigurationError(
+        f"no database URL: {database!r} (sqlite:///hooks.db or postgresql://user@host/name is one)"
+    )
 
 
 def need_serving() -> ModuleType:

@@ -70,6 +70,7 @@ powerloss: build ## cut the power after every write, and see what is lost (EVENT
 
 -include tests/prove/prove.mk
 -include tests/crash/crash.mk
+-include tests/failover/failover.mk
 -include wheels/wheels.mk
 -include tests/contract/contract.mk
 -include tests/simulate/simulate.mk

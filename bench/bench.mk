@@ -35,3 +35,7 @@ bench-fairness: build ## what a dead origin and a failing neighbour cost others 
 .PHONY: django-contention
 django-contention: build ## Django's writes and a worker on one SQLite file: nothing fails (FOR=30)
 	@$(BIN)/python bench/django_contention.py --seconds $(or $(FOR),30)
+
+.PHONY: bench-scale
+bench-scale: build bench-tools ## a store that many share: PostgreSQL beside SQLite and memory (QUICK=1 smoke)
+	@PYTHONPATH=bench:tests/support $(BIN)/python bench/scale.py $(if $(QUICK),--quick)

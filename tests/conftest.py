@@ -13,10 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from groups import pytest_collection_modifyitems, pytest_terminal_summary
-from postgres import shared_server
 
 from webhooksub.config import Config
 from webhooksub.events import DeliveryState, Outcome, SubscriptionStatus
@@ -78,6 +76,13 @@ class GivenReports:
         return list(self.news)
 
 
+def _server() -> Any:
+    """PostgreSQL's, with what it needs: a wheel is also tried without."""
+    from postgres import shared_server  # noqa: PLC0415
+
+    return shared_server()
+
+
 class Kit:
     """Makes rows, and stores of one kind to put them in."""
 
@@ -102,7 +107,7 @@ class Kit:
     def url(self) -> str:
         """Of the store that :meth:`store` opens."""
         if self.kind == "postgresql":
-            return shared_server().url(self.schema)
+            return _server().url(self.schema)
         return "memory://" if self.kind == "memory" else f"sqlite:///{self.path}"
 
     def store(self, url: str = "", **settings: Any) -> Store:
@@ -126,12 +131,12 @@ class Kit:
     def schema(self) -> str:
         """PostgreSQL's, of this kit alone."""
         if not self._schema:
-            self._schema = self._resources.enter_context(shared_server().schema())
+            self._schema = self._resources.enter_context(_server().schema())
         return self._schema
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self) -> Any:
         """To PostgreSQL, beside the store."""
-        return psycopg.connect(shared_server().conninfo(self.schema))
+        return _server().connect(self.schema)
 
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What a statement answers, from a connection beside the store; it is committed."""

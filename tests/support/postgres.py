@@ -49,6 +49,12 @@ class PostgresServer:
         return self.folder / "data"
 
     @property
+    def pid(self) -> int:
+        """Of the process that others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
@@ -107,6 +113,9 @@ class PostgresServer:
         """For psycopg."""
         options = f"options='-csearch_path={schema}'"
         return f"host={self.folder} user=postgres dbname=postgres {options}"
+
+    def connect(self, schema: str = "public") -> psycopg.Connection:
+        return psycopg.connect(self.conninfo(schema))
 
     def url(self, schema: str = "public") -> str:
         """For a Dispatcher."""

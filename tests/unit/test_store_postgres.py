@@ -595,6 +595,16 @@ def test_no_password_is_shown(kit: Any) -> None:
     assert "canary" not in str(told.value)
 
 
+def test_what_the_server_quotes_of_a_row_is_not_told(kit: Any) -> None:
+    store = kit.store()
+    sub = kit.subscribe(store, keys=(b"canary-key",))
+    kit.sql("ALTER TABLE webhooksub_secret ADD CONSTRAINT one CHECK (n < 2)")
+    with pytest.raises(StoreUnavailable, match="violates check constraint") as told:
+        store.update_subscription(sub.id, {}, keys=(b"canary-two",), keys_overlap_ms=1_000)
+    assert b"canary-two".hex() not in str(told.value)
+    assert "Failing row" not in str(told.value)
+
+
 # --- the schema ----------------------------------------------------------------------
 
 

@@ -32,4 +32,6 @@ def translated() -> Iterator[None]:
 def unavailable(error: BaseException) -> WebhooksubError:
     """What a caller is told for an error of the database. No statement, no parameter."""
     original = getattr(error, "orig", None) or error
-    return StoreUnavailable(f"the database failed: {original}")
+    # PostgreSQL's details quote rows, in which keys may be.
+    said = getattr(getattr(original, "diag", None), "message_primary", None)
+    return StoreUnavailable(f"the database failed: {said or original}")

@@ -42,39 +42,53 @@ def _insert(table: str, columns: Sequence[str], tail: str = "") -> str:
     )
 
 
-def insert_events(revision: str, condition: str = "") -> str:
-    """The statement that writes events and their outbox rows and answers their seqs.
-
-    Bound to the arrays of :func:`event_columns`, what `condition` takes, the time, what
-    `revision` takes, then how many are a dispatcher's, and whose.
-    """
-    return (
-        f"WITH n AS MATERIALIZED (SELECT nextval('{PREFIX}event_seq_seq') AS seq, t.*"
-        " FROM unnest(%b::bytea[], %b::text[], %b::smallint[], %b::text[], %b::text[],"
-        " %b::bytea[]) WITH ORDINALITY AS t (id, root, action, paths, open_id, data, place)"
-        f" {condition}),"
-        f" e AS (INSERT INTO {PREFIX}event (seq, id, root, action, paths, open_id,"
-        " published_at, subscription_rev, data) SELECT seq, id, root, action, paths, open_id,"
-        f" %s::bigint, {revision}, data FROM n),"
-        f" o AS (INSERT INTO {PREFIX}outbox (event_seq, dispatcher, claims)"
-        " SELECT seq, CASE WHEN place <= %s::bigint THEN %s::bigint END, 0 FROM n)"
-        " SELECT seq FROM n ORDER BY place"
-    )
+_MANY = (
+    "unnest(%b::bytea[], %b::text[], %b::smallint[], %b::text[], %b::text[], %b::bytea[])"
+    " WITH ORDINALITY AS t (id, root, action, paths, open_id, data, place)"
+)
+# An array costs four times what its only element does.
+_ONE = (
+    "(VALUES (%b::bytea, %s::text, %s::smallint, %s::text, %s::text, %b::bytea, 1))"
+    " AS t (id, root, action, paths, open_id, data, place)"
+)
 
 
-def event_columns(events: Sequence[NewEvent]) -> list[list[Any]]:
-    """The arrays for :func:`insert_events`."""
-    return [
-        [e.id for e in events],
-        [e.root for e in events],
-        [e.action for e in events],
-        ["\n".join(e.paths) for e in events],
-        [e.open_id for e in events],
-        [e.data for e in events],
-    ]
+class InsertEvents:
+    """Writes events with their outbox rows, and answers their seqs."""
+
+    __slots__ = ("_many", "_one")
+
+    def __init__(self, revision: str, condition: str = "") -> None:
+        """SQL of the revision that they see, and under which condition they are written."""
+        self._one, self._many = (
+            f"WITH n AS MATERIALIZED (SELECT nextval('{PREFIX}event_seq_seq') AS seq, t.*"
+            f" FROM {rows} {condition}),"
+            f" e AS (INSERT INTO {PREFIX}event (seq, id, root, action, paths, open_id,"
+            " published_at, subscription_rev, data) SELECT seq, id, root, action, paths, open_id,"
+            f" %s::bigint, {revision}, data FROM n),"
+            f" o AS (INSERT INTO {PREFIX}outbox (event_seq, dispatcher, claims)"
+            " SELECT seq, CASE WHEN place <= %s::bigint THEN %s::bigint END, 0 FROM n)"
+            " SELECT seq FROM n ORDER BY place"
+            for rows in (_ONE, _MANY)
+        )
+
+    def run(self, cursor: Cursor, events: Sequence[NewEvent], given: Sequence[Any]) -> list[int]:
+        """`given`: what the condition takes, the time, what the revision takes, how many are a
+        dispatcher's, and whose."""
+        if len(events) == 1:
+            cursor.execute(self._one, (*_parts(events[0]), *given))
+        else:
+            columns = zip(*map(_parts, events), strict=True)
+            cursor.execute(self._many, (*map(list, columns), *given))
+        return [seq for (seq,) in cursor.fetchall()]
 
 
-_INSERT_EVENTS = insert_events("%s::bigint")
+def _parts(event: NewEvent) -> tuple[Any, ...]:
+    paths = "\n".join(event.paths)
+    return event.id, event.root, event.action, paths, event.open_id, event.data
+
+
+_INSERT_EVENTS = InsertEvents("%s::bigint")
 _UPSERT_DELIVERIES = _insert("delivery", DELIVERY, ON_CONFLICT)
 _INSERT_ATTEMPTS = _insert("attempt", ATTEMPT)
 _DELETE_OUTBOX = f"DELETE FROM {PREFIX}outbox WHERE event_seq = ANY(%b::bigint[])"
@@ -147,8 +161,7 @@ class PostgresStatements:
         self, transaction: Transaction, new: Sequence[NewEvent], now: int, ours: int
     ) -> Sequence[int]:
         given = (now, transaction.revision, ours, transaction.dispatcher)
-        transaction.cursor.execute(_INSERT_EVENTS, (*event_columns(new), *given))
-        return [seq for (seq,) in transaction.cursor.fetchall()]
+        return _INSERT_EVENTS.run(transaction.cursor, new, given)
 
     def take_free(
         self, transaction: Transaction, limit: int, max_bytes: int, *, suspects: bool

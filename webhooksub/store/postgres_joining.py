@@ -16,10 +16,10 @@ from ..errors import ConfigurationError
 from . import idempotency
 from .base import NewEvent, Published
 from .hot import Cursor
-from .postgres_hot import POSTGRES, PostgresCursor, event_columns, insert_events
+from .postgres_hot import POSTGRES, InsertEvents, PostgresCursor
 from .schema import PREFIX
 
-_INSERT_EVENTS = insert_events(
+_INSERT_EVENTS = InsertEvents(
     f"(SELECT value::bigint FROM {PREFIX}meta WHERE key = 'subscription_rev')",
     f"WHERE EXISTS (SELECT FROM {PREFIX}meta WHERE key = 'store_id' AND value = %s)",
 )
@@ -81,8 +81,7 @@ def write_events(
 def _insert(cursor: Cursor, store_id: str, new: Sequence[NewEvent], now: int) -> list[int]:
     if not new:
         return []
-    cursor.execute(_INSERT_EVENTS, (*event_columns(new), store_id, now, 0, None))
-    seqs = [seq for (seq,) in cursor.fetchall()]
+    seqs = _INSERT_EVENTS.run(cursor, new, (store_id, now, 0, None))
     if len(seqs) != len(new):
         raise ConfigurationError("the connection belongs to another database than this store")
     return seqs

@@ -74,13 +74,13 @@ system_clock = SystemClock()
 class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
     """Offers webhooks: keeps subscriptions, publishes events, delivers notifications.
 
-    `url` names the store (``sqlite:///hooks.db``); `authorizer` answers who may subscribe to
-    what and has no default; `catalog` are the resources; `config` a :class:`Config`, a mapping
-    of its flat names, or None for the defaults with ``WEBHOOKSUB_…`` variables. `dev` opens
-    loopback addresses, any port and this process' local receivers, and says so. `json` encodes
-    data; `on_operator_event` hears what the operator should know, on a thread of ours. `sockets`
-    is what sends events to SOCKET subscriptions (:mod:`webhooksub.contrib.socketio`); without
-    it they are refused.
+    `url` names the store (``sqlite:///hooks.db``, ``postgresql://…``); `authorizer` answers who
+    may subscribe to what and has no default; `catalog` are the resources; `config` a
+    :class:`Config`, a mapping of its flat names, or None for the defaults with
+    ``WEBHOOKSUB_…`` variables. `dev` opens loopback addresses, any port and this process' local
+    receivers, and says so. `json` encodes data; `on_operator_event` hears what the operator
+    should know, on a thread of ours. `sockets` is what sends events to SOCKET subscriptions
+    (:mod:`webhooksub.contrib.socketio`); without it they are refused.
 
     Every method may be called from any thread. Raises :class:`ConfigurationError`.
     """

@@ -14,7 +14,7 @@ from webhooksub import Dispatcher, allow_all
 MAKE_AND_DIE = """
 import os, signal, sys
 from webhooksub import Dispatcher, allow_all
-from webhooksub.store import migrations, schema, sqlite
+from webhooksub.store import joining, migrations, schema, sqlite
 
 def dying(real, late):
     def call(*args, **kwargs):
@@ -27,7 +27,7 @@ place, late = sys.argv[2], sys.argv[3] == "after"
 if place == "file":
     sqlite._make_file = dying(sqlite._make_file, late)
 elif place == "journal":
-    sqlite.check_wal = dying(sqlite.check_wal, late)
+    joining.check_wal = dying(joining.check_wal, late)
 elif place == "tables":
     schema.metadata.create_all = dying(schema.metadata.create_all, late)
 elif place == "version":

@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection
 
-from webhooksub.store import deliveries, migrations, outbox, retention, role, secrets, sqlite
+from webhooksub.store import hot, migrations, outbox, retention, role, secrets, sqlite
 
 #: Every point, in the order of an event's life, and how often a busy process passes it
 #: while it lives: which of the passes is the last one is drawn from so many.
@@ -108,11 +108,11 @@ def claiming(passes: Passes) -> Iterator[Any]:
 def writing(passes: Passes) -> Iterator[Any]:
     """Amid the other transactions: a part of the rows is written."""
 
-    def settled(_: Any, done: Any) -> None:
+    def settled(_: Any, __: Any, done: Any) -> None:
         if done:
             passes("in-settle")
 
-    yield before(deliveries, "delete_outbox", settled)
+    yield before(hot.SqliteStatements, "delete_outbox", settled)
     yield after(secrets, "drop_keys", lambda _: passes("in-key-change"))
     yield after(retention.Pruning, "_delete", lambda _: passes("in-prune"))
 

@@ -35,6 +35,8 @@ log = logging.getLogger("webhooksub")
 _IDLE_MS = 100
 # A store that fails is asked again after this, doubling to the second figure.
 _OUTAGE_MS = (50, 5_000)
+# The clock of a shared store runs on elsewhere: what is due is not asked for a moment too early.
+_CLOCKS_MARGIN_MS = 25
 _REVISION = itemgetter(7)  # of an EventTuple
 _UNRESOLVED = -1
 _FULL = -2
@@ -350,7 +352,8 @@ class DeliveryLoop:
         """A retry that is due before the rhythm would look for it."""
         delays = [row[4] for row in reports.waiting(0)]
         if delays:
-            self._poll_at = min(self._poll_at, self._steady() + min(delays))
+            margin = _CLOCKS_MARGIN_MS if self._store.shared else 0
+            self._poll_at = min(self._poll_at, self._steady() + min(delays) + margin)
 
     def _suffer(self, error: StoreUnavailable) -> None:
         self._suffers = True

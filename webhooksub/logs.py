@@ -16,6 +16,7 @@ LOGGER = "webhooksub"
 #: Level and meaning of each kind. Those of an OperatorEvent are the same here and there.
 RECORDS: dict[str, tuple[int, str]] = {
     "started": (logging.INFO, "this process delivers from now on"),
+    "replaced": (logging.INFO, "Jupyter: a cell that was run again starts a dispatcher anew"),
     "stopped": (logging.INFO, "it does no longer: it was told to end"),
     "disabled": (logging.WARNING, "a subscription was disabled"),
     "failing": (logging.WARNING, "a subscription began to fail"),
@@ -40,6 +41,8 @@ RECORDS: dict[str, tuple[int, str]] = {
     "listening_untold": (logging.WARNING, "the store does not know which sockets are open"),
     "sockets_wait": (logging.WARNING, "events for sockets wait for the store"),
     "socket_left": (logging.INFO, "a connection ended, and the store was not told"),
+    "taken_over": (logging.WARNING, "other dispatchers are dead, what they held is ours"),
+    "not_listening": (logging.WARNING, "PostgreSQL: no LISTEN, new events are looked for"),
     "clock_set_back": (logging.WARNING, "the wall clock was set back"),
     "publishing_will_fail": (logging.WARNING, "Flask: the store cannot be used as it is"),
     "runserver_delivers": (logging.WARNING, "Django: the development server delivers"),

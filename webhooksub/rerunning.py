@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from typing import Protocol
 
+from .logs import about
 from .store.base import Store
 
 log = logging.getLogger("webhooksub")
@@ -45,7 +46,8 @@ def replace_started(url: str, store: Store, dispatcher: Dispatching) -> None:
     key = store.name if store.durable else url
     before = _started.get(key)
     if before is not None and before is not dispatcher:
-        log.info("closing the dispatcher that this session started for %s before", store.name)
+        facts = about("replaced")
+        log.info("closing what this session started for %s before", store.name, extra=facts)
         before.close(None if store.durable else 0)
     _started[key] = dispatcher
 

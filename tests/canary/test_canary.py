@@ -27,7 +27,7 @@ def test_a_service_shows_no_secret(tmp_path: Path) -> None:
 )
 def test_a_careless_line_is_found_where_it_shows(tmp_path: Path, sabotage: str, place: str) -> None:
     found = canary.run(tmp_path, ["subscriptions"], sabotage)
-    assert {row.place for row in found if row.occurrences} == {place}
+    assert place in {row.place for row in found if row.occurrences}
 
 
 def test_every_form_of_a_secret_is_found_also_when_it_is_cut() -> None:

@@ -220,7 +220,7 @@ def test_doctor_needs_no_store_that_nobody_named(tmp_path: Path) -> None:
     [
         ("status", "--database", "sqlite:///nowhere.db"),
         ("status", "--database", "nonsense"),
-        ("status", "--database", "postgresql://host/db"),
+        ("status", "--database", "mysql://host/db"),
         ("migrate", "--database", "memory://"),
         ("replay",),
         ("replay", "--event", "nonsense"),

@@ -77,11 +77,6 @@ def test_a_backlog_that_stays_full_is_told_again_after_the_interval_with_what_it
     assert 2 <= len(of_kind(told, "backlog_full")) <= 3
 
 
-def crash(hooks: Dispatcher) -> None:
-    """What kill -9 leaves: the rows as they are, the lock free."""
-    hooks._store._process.lock.release()  # type: ignore[attr-defined]
-
-
 def test_an_event_that_is_quarantined_is_told_when_it_is_and_not_again(
     make: Make, kit: Any, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
 ) -> None:
@@ -101,7 +96,7 @@ def test_an_event_that_is_quarantined_is_told_when_it_is_and_not_again(
 
 
 def test_an_event_is_told_as_quarantined_however_many_are_so_already(
-    make: Make, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
+    make: Make, kit: Any, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
 ) -> None:
     many = 101
     first = make(config={"quarantine_claims": 1}).start()
@@ -109,12 +104,12 @@ def test_an_event_is_told_as_quarantined_however_many_are_so_already(
     receiver.answer(delay=30)
     publish(first, many)
     receiver.wait_for(1)
-    crash(first)
+    kit.die(first._store)
     second = make(config={"quarantine_claims": 1}).start()
     assert len(of_kind(told, "quarantined")) == many
     event = second.publish(PATH, "update", {"name": "the last"})
     assert wait_until(lambda: any(b"the last" in r.body for r in receiver.requests))
-    crash(second)
+    kit.die(second._store)
     make(config={"quarantine_claims": 1}).start()
     facts = [each.facts["event_id"] for each in of_kind(told, "quarantined")]
     assert len(facts) == many + 1 and facts[-1] == event.id

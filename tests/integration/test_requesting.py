@@ -97,6 +97,7 @@ def as_curl(folder: Path, event: str, subscription: str) -> Result:
     return CliRunner().invoke(main, command)
 
 
+@pytest.mark.stores("sqlite")
 @pytest.mark.parametrize("size", [10, 400_000])
 def test_the_curl_command_repeats_the_request_and_verifies(
     make: Make, receiver: Receiver, subscribe: Subscribe, tmp_path: Path, size: int

@@ -336,7 +336,7 @@ def test_cycles_are_collected_and_collecting_disturbs_nobody(
 SCARCE = """
 import resource
 receiver.answer(200)
-hooks = make(config={"poll_ms": 30, "retry_steps_ms": (100,), "retry_jitter": 0},
+hooks = make(config={"poll_ms": 30, "retry_steps_ms": (1_000,) * 20, "retry_jitter": 0},
              ca_pem=receiver.ca_pem).start()
 subscribe(hooks, receiver.url("/hook"))
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

@@ -18,14 +18,8 @@ CANARY = b"canary-integrity-key-0123456789"
 
 
 def sealed_rows(kit: Any) -> list[bytes]:
-    with closing(sqlite3.connect(kit.path)) as raw:
-        query = "select sealed from webhooksub_secret order by subscription_seq, n"
-        return [row[0] for row in raw.execute(query)]
-
-
-def change(kit: Any, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(kit.path, isolation_level=None)) as raw:
-        raw.execute(statement, values)
+    query = "select sealed from webhooksub_secret order by subscription_seq, n"
+    return [row[0] for row in kit.sql(query)]
 
 
 def bytes_of_files(folder: Path) -> bytes:
@@ -42,6 +36,7 @@ def test_a_key_is_sealed_and_comes_back(kit: Any) -> None:
     assert CANARY not in bytes_of_files(kit.folder)
 
 
+@pytest.mark.stores("sqlite")
 def test_the_file_and_what_lies_beside_it_is_its_owner_s_alone(kit: Any) -> None:
     kit.subscribe(kit.store(keyring=OLD))
     found = {path.name: path.stat().st_mode & 0o777 for path in kit.folder.glob("hooks.db*")}
@@ -107,7 +102,7 @@ def test_a_changed_row_is_no_key_and_its_neighbour_is(kit: Any, damage: Any, mes
     store = kit.store(keyring=OLD)
     hurt, well = kit.subscribe(store), kit.subscribe(store, keys=(CANARY,))
     changed = damage(sealed_rows(kit)[0])
-    change(kit, "update webhooksub_secret set sealed = ? where subscription_seq = 1", changed)
+    kit.sql("update webhooksub_secret set sealed = ? where subscription_seq = 1", changed)
     found = {record.id: record.keys for record in store.subscriptions(roots=None)}
     with pytest.raises(KeyUnreadable, match=message) as caught:
         found[hurt.id][0]
@@ -118,8 +113,8 @@ def test_a_changed_row_is_no_key_and_its_neighbour_is(kit: Any, damage: Any, mes
 def test_rows_that_changed_places_are_no_keys(kit: Any) -> None:
     store = kit.store(keyring=OLD)
     one, two = kit.subscribe(store, keys=(b"a",)), kit.subscribe(store, keys=(b"b",))
-    change(kit, "update webhooksub_secret set subscription_seq = 3 - subscription_seq + 10")
-    change(kit, "update webhooksub_secret set subscription_seq = subscription_seq - 10")
+    kit.sql("update webhooksub_secret set subscription_seq = 3 - subscription_seq + 10")
+    kit.sql("update webhooksub_secret set subscription_seq = subscription_seq - 10")
     for record in (one, two):
         with pytest.raises(KeyUnreadable, match="belongs to another row"):
             store.subscription(record.id).keys[0]
@@ -131,7 +126,7 @@ def test_a_row_of_another_store_is_no_key(kit: Any) -> None:
     kit.subscribe(other, keys=(CANARY,))
     with closing(sqlite3.connect(kit.folder / "b.db")) as raw:
         [(sealed,)] = raw.execute("select sealed from webhooksub_secret")
-    change(kit, "update webhooksub_secret set sealed = ?", sealed)
+    kit.sql("update webhooksub_secret set sealed = ?", sealed)
     with pytest.raises(KeyUnreadable, match="belongs to another row"):
         store.subscription(record.id).keys[0]
 
@@ -141,7 +136,7 @@ def test_an_old_key_of_the_same_subscription_is_not_the_new_one(kit: Any) -> Non
     record = kit.subscribe(store, keys=(b"old",))
     store.update_subscription(record.id, {}, keys=(b"new",), keys_overlap_ms=1_000)
     old, _ = sealed_rows(kit)
-    change(kit, "update webhooksub_secret set sealed = ? where n = 2", old)
+    kit.sql("update webhooksub_secret set sealed = ? where n = 2", old)
     with pytest.raises(KeyUnreadable):
         store.subscription(record.id).keys[0]
 
@@ -198,6 +193,7 @@ def test_all_keys_are_sealed_anew_by_the_first_key(kit: Any) -> None:
     assert only_new.rotate_keys().sealed == 0
 
 
+@pytest.mark.stores("sqlite")
 def test_what_was_not_sealed_leaves_no_bytes_in_the_file(kit: Any) -> None:
     store = kit.store()
     for n in range(50):
@@ -247,14 +243,14 @@ def test_a_row_that_is_changed_meanwhile_is_not_written_over(
 def test_what_cannot_be_opened_is_told_and_left_as_it_is(kit: Any) -> None:
     store = kit.store(keyring=OLD)
     hurt, well = kit.subscribe(store, keys=(b"a", b"b")), kit.subscribe(store)
-    change(kit, "update webhooksub_secret set sealed = x'0101' where subscription_seq = 1")
+    kit.sql("update webhooksub_secret set sealed = ? where subscription_seq = 1", b"\x01\x01")
     rotated = kit.store(keyring=NEW | OLD).rotate_keys()
     assert rotated.unreadable == (_core.uuid_text(hurt.id),)
     assert (rotated.looked_at, rotated.sealed) == (3, 1)
     assert sealed_rows(kit)[:2] == [b"\x01\x01"] * 2
     assert kit.store(keyring=NEW).subscription(well.id).keys == (b"k" * 32,)
     cut = sealed_rows(kit)[2][:-1]
-    change(kit, "update webhooksub_secret set sealed = ? where subscription_seq = 2", cut)
+    kit.sql("update webhooksub_secret set sealed = ? where subscription_seq = 2", cut)
     assert len(kit.store(keyring=NEW | OLD).rotate_keys().unreadable) == 2, "also by its own key"
 
 
@@ -267,7 +263,7 @@ def test_without_a_keyring_there_is_nothing_to_seal_by(kit: Any) -> None:
 def test_an_error_of_the_database_shows_no_key(kit: Any) -> None:
     store = kit.store()
     assert isinstance(store, SqlStore)
-    change(kit, "drop table webhooksub_secret")
+    kit.sql("drop table webhooksub_secret")
     with pytest.raises(Exception) as caught:  # noqa: B017 - whatever it is
         kit.subscribe(store, keys=(CANARY,))
     error: BaseException | None = caught.value

@@ -28,6 +28,7 @@ BUSY_S = 60
 IDS_MAX = 100_000
 # As long as another process may hold the file.
 _BUSY_TIMEOUT_S = 10
+_BUSY_PAUSE_S = 0.01
 # Rows that are past, deleted for each id that is written: the file shrinks faster than it grows.
 _SWEPT = 10
 
@@ -170,7 +171,7 @@ class SqliteSeen:
     def _set_up(self, raw: sqlite3.Connection) -> None:
         if raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'seen'").fetchone():
             return
-        raw.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(raw)
         raw.execute(
             "CREATE TABLE IF NOT EXISTS seen"
             " (id BLOB PRIMARY KEY, done INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID"
@@ -224,6 +225,21 @@ class CacheSeen:
 
     def _key(self, id_: str) -> str:
         return self._prefix + _digest(id_).hex()
+
+
+def _write_ahead(raw: sqlite3.Connection) -> None:
+    """The one statement that SQLite's busy timeout does not hold for: it fails at once where
+    others write."""
+    until = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
 
 
 def _digest(id_: str) -> bytes:

@@ -104,7 +104,8 @@ def _bury(transaction: Transaction, gone_before: int) -> int:
         update(dispatcher).where(dispatcher.c.seq.in_(seqs)).values(state=int(DispatcherState.DEAD))
     )
     if seqs:
-        log.warning("dispatchers %s gave no sign of life: what they held is taken over", seqs)
+        facts = about("taken_over", dispatchers=list(seqs))
+        log.warning("dispatchers %s gave no sign of life: taken over", seqs, extra=facts)
     return len(seqs)
 
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from ..errors import StoreUnavailable
+from ..logs import about
 
 log = logging.getLogger("webhooksub")
 
@@ -102,7 +103,8 @@ class Listener:
                     self._listen(connection)
             except psycopg.Error as error:
                 if not told:
-                    log.warning("cannot listen for new events, and polls instead: %s", error)
+                    facts = about("not_listening")
+                    log.warning("cannot listen for new events, polls: %s", error, extra=facts)
                 told = True
                 self._stopping.wait(_AGAIN_SECONDS)
 

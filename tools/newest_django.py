@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 HOME = ROOT / "build" / "django-newest"
 TESTS = "tests/contrib/django"
 OLDEST, NEWEST = (3, 12), (3, 14)
-EXTRAS = ("test", "serve")
+EXTRAS = ("test", "serve", "postgresql")
 # What the tests use besides.
 BESIDES = ("Django>=6", "djangorestframework>=3.16", "httpx2")
 _USABLE = "import ssl, sqlite3, venv, sys; print(*sys.version_info[:3])"

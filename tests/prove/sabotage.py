@@ -93,8 +93,8 @@ def synchronous_off() -> Any:
     """A commit does not wait for the disk."""
     real = sqlite.SqliteFile.__init__
 
-    def init(self: Any, url: str, synchronous: str = "FULL") -> None:
-        real(self, url, "OFF")  # type: ignore[arg-type]
+    def init(self: Any, url: str, synchronous: str = "FULL", *more: Any) -> None:
+        real(self, url, "OFF", *more)  # type: ignore[arg-type]
 
     return patch.object(sqlite.SqliteFile, "__init__", init)
 

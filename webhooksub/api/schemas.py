@@ -334,4 +334,10 @@ def _template_pattern(template: str) -> str:
 
 
 OVERLAP_MAX_S = OVERLAP_MAX // timedelta(seconds=1)
-IDEMPOTENCY_KEY: Schema = {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX}
+# Visible ASCII, with blanks between or in quotes.
+IDEMPOTENCY_KEY: Schema = {
+    "type": "string",
+    "pattern": r'^([!#-~]([ -~]*[!-~])?|"[ -~]+")$',
+    "minLength": 1,
+    "maxLength": KEY_BYTES_MAX,
+}

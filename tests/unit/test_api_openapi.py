@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import Client, content, header, serving
+from asking import DOCUMENT, Client, content, header, serving
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -52,6 +52,32 @@ def test_every_operation_is_in_it_and_nothing_else(document: dict[str, Any]) -> 
     }
     assert described == {(o.method, o.path, o.operation_id) for o in OPERATIONS}
     assert document["security"] == [{"bearer": []}]
+
+
+@pytest.mark.parametrize("key", ["", "k", "k" * 256])
+def test_the_document_allows_the_keys_that_a_rotation_takes(
+    api: SubscriptionApi, document: dict[str, Any], key: str
+) -> None:
+    ann = Client(api, "ann", "/api")
+    schema = document["components"]["schemas"]["Rotation"]["properties"]["integrityKey"]
+    path = f"/webhooks/{ann.create()}/rotate-secret"
+    taken = ann.ask("POST", path, {"integrityKey": key}).status == 200
+    assert Draft202012Validator(schema).is_valid(key) == taken
+
+
+@pytest.mark.parametrize(
+    "key", ["k", "a b", '"a b"', "k" * 255, "", " ", '""', '"', "\t", "é", "k" * 256]
+)
+def test_the_document_allows_no_idempotency_key_that_is_refused(
+    api: SubscriptionApi, document: dict[str, Any], key: str
+) -> None:
+    parameters = document["paths"]["/webhooks"]["post"]["parameters"]
+    [schema] = [p["schema"] for p in parameters if p["name"] == "Idempotency-Key"]
+    ann = Client(api, "ann", "/api")
+    answer = ann.ask("POST", "/webhooks", DOCUMENT, idempotency_key=key)
+    taken = answer.status == 201
+    assert Draft202012Validator(schema).is_valid(key) <= taken
+    assert taken or b"Idempotency-Key" in answer.body
 
 
 def test_it_is_served_to_everybody_as_it_is(api: SubscriptionApi) -> None:

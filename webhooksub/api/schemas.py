@@ -197,7 +197,10 @@ def _small_bodies() -> dict[str, Schema]:
     return {
         "Renewal": _object({"expirationDateTime": _MOMENT}, ["expirationDateTime"], "A new date."),
         "Rotation": _object(
-            {"integrityKey": {"type": ["string", "null"], **_KEY}, "overlapSeconds": overlap},
+            {
+                "integrityKey": {"type": ["string", "null"], "minLength": 1, **_KEY},
+                "overlapSeconds": overlap,
+            },
             [],
             "Absent key: the service makes one. Absent overlap: the service's default.",
         ),

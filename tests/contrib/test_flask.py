@@ -213,7 +213,7 @@ def test_who_may_still_receive_is_asked_in_the_apps_context(tmp_path: Path) -> N
         db.session.commit()
         dispatcher = own.dispatcher.start()
         made = dispatcher.subscribe(
-            RECORDS, "any", "https://one.example/hook", expires=timedelta(days=1), actor="ann"
+            RECORDS, "any", "https://one.example/hook", expires=timedelta(days=30), actor="ann"
         )
         known = len(asked)
         assert wait_until(lambda: len(asked) > known + 1)

@@ -35,8 +35,8 @@ log = logging.getLogger("webhooksub")
 _IDLE_MS = 100
 # A store that fails is asked again after this, doubling to the second figure.
 _OUTAGE_MS = (50, 5_000)
-# The clock of a shared store runs on elsewhere: what is due is not asked for a moment too early.
-_CLOCKS_MARGIN_MS = 25
+# Due work that could not be claimed, another dispatcher being about it, is asked for after this.
+_DUE_AGAIN_MS = 25
 _REVISION = itemgetter(7)  # of an EventTuple
 _UNRESOLVED = -1
 _FULL = -2
@@ -58,7 +58,7 @@ class DeliveryLoop:
         watching: Watching,
     ) -> None:
         self._store, self._engine, self._feed = store, engine, feed
-        self._config, self._clock = config.dispatcher, clock
+        self._config = config.dispatcher
         self._steady = SteadyClock(clock)  # of the rhythms
         self._authorizer, self._tell = authorizer, tell
         self._telling = Telling(store, tell, clock, self._config.tell_again_ms)
@@ -223,11 +223,11 @@ class DeliveryLoop:
             return max(busy, 1)
         try:
             outbox = self._store.stats()["outbox"] - self.unresolved
-            due = self._store.next_due()
+            due_in = self._store.due_in()
         except StoreUnavailable as error:
             self._suffer(error)
             return 1
-        return max(outbox, 0) + (1 if due is not None and due <= self._clock() else 0)
+        return max(outbox, 0) + (1 if due_in is not None and due_in <= 0 else 0)
 
     def _beat(self) -> None:
         now = self._steady()
@@ -248,13 +248,18 @@ class DeliveryLoop:
         self._tell(OperatorEvent("fenced", "another dispatcher took this one's work over"))
 
     def _poll(self) -> None:
-        """Claims at once again while there is work, or no room for it, else by the rhythm."""
+        """Claims at once again while there is work, or no room for it, else when some is due,
+        and by the rhythm."""
         now = self._steady()
         if now < self._poll_at and not self._poll_now.is_set():
             return
         self._poll_now.clear()
         found = self._claim_events() + self._claim_due()
-        self._poll_at = now + (0 if found or self._room() == 0 else self._config.poll_ms)
+        self._poll_at = now
+        if not found and self._room() > 0:
+            due_in = self._store.due_in()
+            pause = self._config.poll_ms if due_in is None else max(due_in, _DUE_AGAIN_MS)
+            self._poll_at += min(pause, self._config.poll_ms)
 
     def _push_overflow(self) -> None:
         """What was refused for lack of room. The writer's thread may add to it meanwhile."""
@@ -352,8 +357,7 @@ class DeliveryLoop:
         """A retry that is due before the rhythm would look for it."""
         delays = [row[4] for row in reports.waiting(0)]
         if delays:
-            margin = _CLOCKS_MARGIN_MS if self._store.shared else 0
-            self._poll_at = min(self._poll_at, self._steady() + min(delays) + margin)
+            self._poll_at = min(self._poll_at, self._steady() + min(delays))
 
     def _suffer(self, error: StoreUnavailable) -> None:
         self._suffers = True

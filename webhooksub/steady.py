@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable
 
+# Both clocks count whole milliseconds, each beginning its own when it likes.
+_ROUNDING_MS = 2
+
 
 class SteadyClock:
-    """Milliseconds since it was made, as fast as the faster of two clocks.
+    """Milliseconds since it was made, by a clock that nobody sets and the wall clock's leaps.
 
-    By the one that nobody sets a rhythm goes on though the wall clock is set back; by the
-    wall clock what is due after it was set on, or after a suspend, is due at once. For one
-    thread.
+    A rhythm goes on though the wall clock is set back; what is due after it was set on, or
+    after a suspend, is due at once. For one thread.
     """
 
     def __init__(self, wall: Callable[[], int]) -> None:
@@ -18,7 +20,9 @@ class SteadyClock:
 
     def __call__(self) -> int:
         wall, steady = self._wall_clock(), _uptime()
-        self._now += max(wall - self._wall, steady - self._steady)
+        passed = steady - self._steady
+        leapt = wall - self._wall - passed
+        self._now += passed + (leapt if leapt > _ROUNDING_MS else 0)
         self._wall, self._steady = wall, steady
         return self._now
 

@@ -478,11 +478,11 @@ class DispatcherMachine(RuleBasedStateMachine):
             if self.answers or self.done:
                 self.settle()
             self.rows_are_those_of_the_model()
-            due = self.store.next_due()
-            if due is None and not self.outbox:
+            due_in = self.store.due_in()
+            if due_in is None and not self.outbox:
                 break
-            if due is not None and due > self.clock.now:
-                self.clock.advance(due - self.clock.now)
+            if due_in is not None and due_in > 0:
+                self.clock.advance(due_in)
                 self._beat()
         assert not self.outbox, "an acknowledged event stays in the outbox"
         assert all(row.state not in UNDER_WAY for row in self.rows.values())

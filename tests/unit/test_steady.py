@@ -46,3 +46,13 @@ def test_a_wall_clock_that_is_set_on_takes_it_along(clocks: Clocks) -> None:
     assert now() == 3_600_250
     clocks.wall -= 3_600_000
     assert now() == 3_600_250, "and back again it does not go back"
+
+
+def test_it_is_no_faster_for_being_asked_often(clocks: Clocks) -> None:
+    start_wall, start_uptime = clocks.wall, clocks.uptime
+    now = SteadyClock(lambda: clocks.wall)
+    for microseconds in range(0, 1_000_001, 300):
+        clocks.wall = start_wall + (microseconds + 400) // 1_000
+        clocks.uptime = start_uptime + microseconds // 1_000
+        now()
+    assert now() == 999

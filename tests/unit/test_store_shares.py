@@ -51,7 +51,7 @@ def test_no_more_is_claimed_at_once_than_the_largest_share(
     dispatching: Store, backlog: list[int]
 ) -> None:
     assert len(claim_all(dispatching)) == SHARE_MAX
-    assert dispatching.next_due() is None, "until something of it is back"
+    assert dispatching.due_in() is None, "until something of it is back"
 
 
 def test_what_comes_back_untried_halves_the_share_until_one_is_left(

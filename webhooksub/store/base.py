@@ -307,8 +307,9 @@ class Store(Protocol):
     def free_origin(self, name: str) -> None:
         """Somebody is there: it is held no more, and what waits for it untried is due."""
 
-    def next_due(self) -> int | None:
-        """When the next waiting delivery is due."""
+    def due_in(self) -> int | None:
+        """Milliseconds until the next waiting delivery is due, by the store's clock; not above
+        0: one is. None: none waits."""
 
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
         """Writes outcomes and deletes the outbox rows of `done` events, in one transaction.

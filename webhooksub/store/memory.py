@@ -233,9 +233,10 @@ class MemoryStore(MemoryReads):
             self._waiting.free(self._origins.get(name, 0), self._clock())
         self.wake()
 
-    def next_due(self) -> int | None:
+    def due_in(self) -> int | None:
         with self._lock:
-            return self._waiting.next_due()
+            at = self._waiting.next_due()
+        return None if at is None else at - self._clock()
 
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
         if not self._dispatching:

@@ -168,8 +168,8 @@ class SqlStore(SqlReads):
     def free_origin(self, name: str) -> None:
         self._role.free_origin(name)
 
-    def next_due(self) -> int | None:
-        return self._role.next_due()
+    def due_in(self) -> int | None:
+        return self._role.due_in()
 
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
         return self._role.settle(reports, done)

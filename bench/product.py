@@ -52,7 +52,7 @@ def make(args: argparse.Namespace, folder: Path) -> Dispatcher:
 
 def subscribe(hooks: Dispatcher, url: str, **fields: Any) -> None:
     hooks.subscribe(
-        RESOURCE, "any", url, expires=timedelta(days=1), integrity_key="k" * 32, **fields
+        RESOURCE, "any", url, expires=timedelta(days=30), integrity_key="k" * 32, **fields
     )
 
 

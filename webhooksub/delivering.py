@@ -33,6 +33,8 @@ log = logging.getLogger("webhooksub")
 
 # Reports are awaited so long when nothing else is due; a wake-up ends it sooner.
 _IDLE_MS = 100
+# So often is done what no event waits for.
+_TEND_MS = 100
 # A store that fails is asked again after this, doubling to the second figure.
 _OUTAGE_MS = (50, 5_000)
 # Due work that could not be claimed, another dispatcher being about it, is asked for after this.
@@ -75,7 +77,7 @@ class DeliveryLoop:
         self._asked = self._answered = self._ready = 0  # for count_ready; under the condition
         self._outage_ms = 0
         self._suffers = False
-        self._beat_at = self._recheck_at = self._poll_at = 0
+        self._beat_at = self._recheck_at = self._poll_at = self._tend_at = 0
         self.fenced = False
         self._thread = threading.Thread(target=self._run, name="webhooksub-delivery", daemon=True)
 
@@ -186,19 +188,14 @@ class DeliveryLoop:
     def _turn(self, timeout_ms: int) -> None:
         """Who asks while it goes on is answered by the next one, which does all of this anew."""
         self._suffers = False
-        asked = self._asked
+        asked, now = self._asked, self._steady()
         try:
-            self._beat()
+            self._beat(now)
             if not self._closing.is_set():
                 self._feed.catch_up()
-                self._feed.expire()
-                self._feed.end_keys()
                 self._push_overflow()
-                self._poll()
-                self._set_aside()
-                self._recheck()
-                self._telling.of_backlogs()
-                self._news.look_ahead()
+                self._poll(now)
+                self._tend(now)
         except StoreUnavailable as error:
             self._suffer(error)
         self._settle(timeout_ms if asked == self._answered else 0)
@@ -229,8 +226,7 @@ class DeliveryLoop:
             return 1
         return max(outbox, 0) + (1 if due_in is not None and due_in <= 0 else 0)
 
-    def _beat(self) -> None:
-        now = self._steady()
+    def _beat(self, now: int) -> None:
         if now < self._beat_at:
             return
         self._beat_at = now + self._config.heartbeat_ms
@@ -247,10 +243,9 @@ class DeliveryLoop:
         self._engine.close(0)
         self._tell(OperatorEvent("fenced", "another dispatcher took this one's work over"))
 
-    def _poll(self) -> None:
+    def _poll(self, now: int) -> None:
         """Claims at once again while there is work, or no room for it, else when some is due,
         and by the rhythm."""
-        now = self._steady()
         if now < self._poll_at and not self._poll_now.is_set():
             return
         self._poll_now.clear()
@@ -370,18 +365,28 @@ class DeliveryLoop:
         """They are written: what cannot be told now for want of the store is not told."""
         try:
             self._watching.of_reports(reports)
-            changes = reports.subscriptions()
-            self._telling.of_subscriptions(changes)
-            self._news.of_subscriptions(changes)
+            if changes := reports.subscriptions():
+                self._telling.of_subscriptions(changes)
+                self._news.of_subscriptions(changes)
             if dead := reports.dead():
                 self._telling.of_dead(dead)
                 self._news.of_dead(dead)
         except StoreUnavailable as error:
             self._suffer(error)
 
-    def _recheck(self) -> None:
+    def _tend(self, now: int) -> None:
+        if now < self._tend_at:
+            return
+        self._tend_at = now + _TEND_MS
+        self._feed.expire()
+        self._feed.end_keys()
+        self._set_aside()
+        self._recheck(now)
+        self._telling.of_backlogs()
+        self._news.look_ahead()
+
+    def _recheck(self, now: int) -> None:
         """Who lost access stops receiving. A failing authorizer changes nothing."""
-        now = self._steady()
         if now < self._recheck_at:
             return
         self._recheck_at = now + self._config.recheck_ms

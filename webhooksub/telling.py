@@ -31,8 +31,6 @@ class Telling:
 
     def of_subscriptions(self, changes: Sequence[tuple[int, str, int]]) -> None:
         """Rows of :meth:`_core.Reports.subscriptions`."""
-        if not changes:
-            return
         names = self._names([seq for seq, _, _ in changes])
         for seq, change, outcome in changes:
             word = Outcome(outcome).name.lower()

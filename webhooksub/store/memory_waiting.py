@@ -63,7 +63,8 @@ class Waiting:
                     claimed[row[:2]] = row[_OUTCOME] == Outcome.SPILLED
                     over += self._dropped(row[:2])
         dead = self._add_bounded(waiting, claimed)
-        self._let_go(self._shares.learn([(*key, was) for key, was in claimed.items()]))
+        if claimed:
+            self._let_go(self._shares.learn([(*key, was) for key, was in claimed.items()]))
         return [seq for seq in over if not self.holds(seq)], dead
 
     def _let_go(self, subs: Iterable[int]) -> None:
@@ -86,8 +87,9 @@ class Waiting:
                 self.add(row)
             else:
                 dead.append(dead_of_backlog(row))
-        self.refused.update([row[1] for row in dead])
-        self.refused_in_all += len(dead)
+        if dead:
+            self.refused.update([row[1] for row in dead])
+            self.refused_in_all += len(dead)
         return dead
 
     def add(self, row: Row) -> None:

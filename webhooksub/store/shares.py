@@ -52,7 +52,11 @@ class Shares:
 
     def back(self, counts: Mapping[int, int]) -> set[int]:
         """So many are claimed no more; answers those of which more may be claimed."""
-        self._out -= Counter(counts)
+        for sub, count in counts.items():
+            if self._out[sub] > count:
+                self._out[sub] -= count
+            else:
+                del self._out[sub]
         return {sub for sub in counts if self.left(sub)}
 
     def forget(self, sub: int) -> None:

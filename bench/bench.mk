@@ -1,7 +1,11 @@
 # What `make bench` builds and runs. See bench/README.md.
-BENCH_PROGRAMS := $(BUILD)/bench_opponent $(BUILD)/bench_match $(BUILD)/bench_tls
-# WHEEL=1: also with the libraries that a wheel brings, built where nobody has yet.
-BENCH_PROGRAMS += $(if $(WHEEL),$(BUILD)/bench_tls_wheel)
+# WHEEL=1: all of it with the libraries that a wheel brings, the product from such a wheel;
+# they are built where nobody has yet.
+BENCH_WHEEL := build/bench-wheel
+BENCH_FOLDER := $(if $(WHEEL),$(BENCH_WHEEL),$(BUILD))
+BENCH_PYTHON := $(if $(WHEEL),$(BENCH_WHEEL)/venv,$(VENV))/bin/python
+BENCH_PROGRAMS := $(addprefix $(BENCH_FOLDER)/bench_,opponent match tls)
+BENCH_PROGRAMS += $(if $(WHEEL),$(BENCH_WHEEL)/venv/.installed)
 BENCH_SUPPORT := $(BUILD)/support_sidedrawer.o $(BUILD)/support_handmade.o
 # QUICK=1: a smoke run. WRITE=1: the figures go to bench/README.md.
 BENCH_OPTIONS := $(if $(QUICK),--quick) $(if $(WRITE),--write)
@@ -13,9 +17,21 @@ $(BUILD)/bench_opponent: bench/opponent.c
 $(BUILD)/bench_%: bench/%.c $(CORE_OBJECTS) $(BENCH_SUPPORT)
 	@$(CC) $(CORE_CFLAGS) -Itests/c -MMD $< $(CORE_OBJECTS) $(BENCH_SUPPORT) -o $@ $(CORE_LIBS)
 
-$(BUILD)/bench_tls_wheel: bench/tls.c $(wildcard csrc/core/*.[ch])
-	@mkdir -p $(BUILD)
-	@wheels/program.sh $(shell uname -m) $@ $(filter %.c,$^) -std=c11 -D_GNU_SOURCE -O2 -Icsrc/core
+$(BENCH_WHEEL)/bench_opponent: bench/opponent.c
+	@mkdir -p $(@D)
+	@wheels/program.sh $(shell uname -m) $@ $< -std=c11 -D_GNU_SOURCE -O2
+
+$(BENCH_WHEEL)/bench_%: bench/%.c $(wildcard csrc/core/*.[ch]) tests/c/sidedrawer.c tests/c/handmade.c
+	@mkdir -p $(@D)
+	@wheels/program.sh $(shell uname -m) $@ $(filter %.c,$^) \
+		-std=c11 -D_GNU_SOURCE -O2 -Icsrc/core -Itests/c
+
+$(BENCH_WHEEL)/venv/.installed: $(wildcard csrc/*/*.[ch] webhooksub/*.py webhooksub/*/*.py) setup.py
+	@mkdir -p $(BENCH_WHEEL) && rm -rf $(BENCH_WHEEL)/venv $(BENCH_WHEEL)/dist
+	@PYTHON='$(PYTHON)' wheels/wheel.sh $(shell uname -m) $(CURDIR)/$(BENCH_WHEEL)/dist
+	@$(PYTHON) -m venv $(BENCH_WHEEL)/venv
+	@$(BENCH_WHEEL)/venv/bin/pip install --quiet $(BENCH_WHEEL)/dist/*.whl
+	@touch $@
 
 .PHONY: bench bench-tools
 bench-tools:
@@ -25,7 +41,7 @@ bench-tools:
 	[ -z "$$missing" ] || $$sudo apt-get install -y --no-install-recommends $$missing
 
 bench: bench-tools $(BENCH_PROGRAMS) ## the figures of bench/README.md (QUICK=1 smoke, WRITE=1 keeps them, WHEEL=1)
-	@$(BIN)/python bench/run.py --programs $(BUILD) $(BENCH_OPTIONS) $(if $(WHEEL),--wheel)
+	@$(BENCH_PYTHON) bench/run.py --programs $(BENCH_FOLDER) $(BENCH_OPTIONS)
 
 .PHONY: bench-fairness
 bench-fairness: build ## what a dead origin and a failing neighbour cost others (QUICK=1 smoke)

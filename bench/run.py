@@ -17,7 +17,7 @@ import platform
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -90,7 +90,6 @@ def programs(args: argparse.Namespace, sizes: Sizes, endpoint: Endpoint) -> dict
         return [str(args.programs / f"bench_{name}"), *map(str, options)]
 
     opponent = built("opponent", url, ca, sizes.opponent)
-    of_wheel = built("tls_wheel", endpoint.port, ca, sizes.connections)
     return {
         "opponent": opponent,
         "memory": product("memory", sizes.memory),
@@ -99,7 +98,6 @@ def programs(args: argparse.Namespace, sizes: Sizes, endpoint: Endpoint) -> dict
         "batch": product("batch", sizes.batch),
         "calls": product("calls", sizes.subscriptions),
         "tls": built("tls", endpoint.port, ca, sizes.connections),
-        **({"tls of a wheel": of_wheel} if args.wheel else {}),
         **{f"match {n}": built("match", n, sizes.match_passes) for n in MATCH_SIZES},
     }
 
@@ -158,11 +156,8 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
 
     rate, cpu = mid("opponent", "per_second"), mid("opponent", "cpu_us")
 
-    def connection(name: str, what: str) -> Figure:
-        floor = f"{mid(name, 'cpu_us') / mid(name, 'floor_cpu_us'):.2f} × bare OpenSSL"
-        return at_most(name, "cpu_us", what, 800, "µs", ratio=floor)
-
     batch = mid("batch", "per_second")
+    floor = f"{mid('tls', 'cpu_us') / mid('tls', 'floor_cpu_us'):.2f} × bare OpenSSL"
     lines = [
         Figure("opponent: bare libcurl multi", "", f"{rate:,.0f}/s", "1 ×", f"{cpu:.1f}", None),
         beside_opponent("memory", "in memory", 0.85),
@@ -178,12 +173,10 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
             2_000,
             "Python calls",
         ),
-        connection("tls", "CPU for a new TLS connection and POST"),
+        at_most(
+            "tls", "cpu_us", "CPU for a new TLS connection and POST", 800, "µs", ratio=floor
+        ),
     ]
-    if "tls of a wheel" in results:
-        # What is promised of is what is shipped; the system's libraries are not ours.
-        lines[-1] = replace(lines[-1], target="", good=None)
-        lines.append(connection("tls of a wheel", "… with the libraries of a wheel"))
     for size in MATCH_SIZES:
         name, most = f"match {size}", {100_000: 300, 1_000_000: 800}.get(size)
         what = f"match among {size:,}"
@@ -249,7 +242,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--programs", type=Path, required=True, help="folder of bench_opponent …")
     parser.add_argument("--quick", action="store_true", help="a smoke run: figures mean nothing")
-    parser.add_argument("--wheel", action="store_true", help="also with a wheel's libraries")
     parser.add_argument("--rounds", type=int, help="instead of 5")
     parser.add_argument("--write", action="store_true", help="put the table into the README")
     parser.add_argument("--folder", default="/var/tmp", help="on a real disk")

@@ -30,7 +30,7 @@ Serve = Callable[..., Running]
 
 
 def token(tenants: Any = "acme", **claims: Any) -> str:
-    known = {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, "sub": "ann"}
+    known = {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 86_400, "sub": "ann"}
     return jwt.encode(known | {"tenants": tenants} | claims, SECRET, algorithm="HS256")
 
 

@@ -18,7 +18,7 @@ from webhooksub.authorizer import Root
 from webhooksub.contrib.socketio import NAMESPACE, Sockets, asgi, wsgi
 
 #: What a test waits for at most, seconds.
-PATIENCE = 15
+PATIENCE = 45
 
 
 def wait_for(what: Callable[[], Any]) -> Any:

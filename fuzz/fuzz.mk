@@ -16,9 +16,11 @@ $(BUILD)/fuzz_%: fuzz/fuzz_%.c $(FUZZ_SHARED) $(BUILD)/libcore.a
 	@$(CC) $(CORE_CFLAGS) -Wno-conversion -fsanitize=fuzzer -Itests/c -Ifuzz $< fuzz/fuzz.c \
 		$(BUILD)/libcore.a -o $@ $(CORE_LIBS)
 
-# SECONDS=n (60) for each target, ONLY="name …"; SABOTAGE=json-depth is found.
+# SECONDS=n (60) for each target, ONLY="name …"; SABOTAGE=json-depth is found, and
+# SABOTAGE=no-row-binding.
+FUZZ_SABOTAGED := $(if $(filter no-row-binding,$(SABOTAGE)),seal,json)
 FUZZ_BUILD := build/c-fuzz$(if $(SABOTAGE),-$(SABOTAGE))
-FUZZ_CHOSEN := $(or $(ONLY),$(if $(SABOTAGE),json,$(FUZZ_TARGETS)))
+FUZZ_CHOSEN := $(or $(ONLY),$(if $(SABOTAGE),$(FUZZ_SABOTAGED),$(FUZZ_TARGETS)))
 .PHONY: fuzz fuzz-build fuzz-setup
 fuzz: fuzz-build ## look for inputs that break a rule of the core (SECONDS=n ONLY=name SABOTAGE=name)
 	@$(PYTHON) fuzz/fuzz.py $(FUZZ_BUILD) --seconds $(or $(SECONDS),60) $(FUZZ_CHOSEN)

@@ -12,8 +12,9 @@ CORE = ROOT / "csrc" / "core"
 CORPUS = ROOT / "fuzz" / "corpus"
 
 TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in ROOT.glob("fuzz/fuzz_*.c"))
-# What fuzz_json.c needs of the core.
-SOURCES = ("json", "json_scan", "buf", "slice", "status", "alloc", "crypto")
+# What they need of the core.
+SHARED = ("buf", "slice", "status", "alloc", "crypto")
+SOURCES = {"json": ("json", "json_scan", *SHARED), "seal": ("seal", "clock", *SHARED)}
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -23,13 +24,14 @@ def test_each_target_has_a_corpus_that_is_small(target: str) -> None:
     assert max(sizes) <= 4096
 
 
-def build(folder: Path, *flags: str) -> Path:
-    """The program that replays the corpus of JSON."""
+def build(folder: Path, target: str, *flags: str) -> Path:
+    """The program that replays the corpus of `target`."""
+    folder.mkdir(exist_ok=True)
     libraries = ["pkg-config", "--cflags", "--libs", "libcjson", "openssl"]
     found = subprocess.run(libraries, capture_output=True, text=True, check=True).stdout
-    program = folder / "replay_json"
-    sources = [ROOT / "fuzz" / name for name in ("fuzz_json.c", "fuzz.c", "replay.c")]
-    sources += [CORE / f"{name}.c" for name in SOURCES]
+    program = folder / f"replay_{target}"
+    sources = [ROOT / "fuzz" / name for name in (f"fuzz_{target}.c", "fuzz.c", "replay.c")]
+    sources += [CORE / f"{name}.c" for name in SOURCES[target]]
     includes = [f"-I{CORE}", f"-I{ROOT / 'fuzz'}"]
     command = ["cc", "-std=c11", "-D_GNU_SOURCE", *flags, *includes, *map(str, sources)]
     subprocess.run([*command, "-o", program, *shlex.split(found), "-lm"], check=True)
@@ -41,21 +43,26 @@ def replay(program: Path, *inputs: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 
-def test_a_core_that_forgets_how_deep_it_is_breaks_a_rule(tmp_path: Path) -> None:
-    (tmp_path / "whole").mkdir()
-    whole = replay(build(tmp_path / "whole"))
-    assert (whole.returncode, whole.stdout) == (
-        0,
-        f"{len(list((CORPUS / 'json').iterdir()))} inputs\n",
-    )
-    (tmp_path / "broken").mkdir()
-    broken = replay(build(tmp_path / "broken", "-DWHS_SABOTAGE_json_depth"))
+@pytest.mark.parametrize(
+    ("target", "forgotten", "rule"),
+    [
+        ("json", "json_depth", "measure_depth(text) <= "),
+        ("seal", "no_row_binding", "!opens(keyring, &other, "),
+    ],
+)
+def test_a_core_that_forgets_how_deep_it_is_or_whose_secret_it_opens_breaks_a_rule(
+    tmp_path: Path, target: str, forgotten: str, rule: str
+) -> None:
+    whole = replay(build(tmp_path / "whole", target))
+    inputs = len(list((CORPUS / target).iterdir()))
+    assert (whole.returncode, whole.stdout) == (0, f"{inputs} inputs\n"), whole.stderr
+    broken = replay(build(tmp_path / "broken", target, f"-DWHS_SABOTAGE_{forgotten}"))
     assert broken.returncode != 0
-    assert "a rule is broken: measure_depth(text) <= " in broken.stderr
+    assert f"a rule is broken: {rule}" in broken.stderr
 
 
 def test_no_input_is_no_proof(tmp_path: Path) -> None:
-    program = build(tmp_path)
+    program = build(tmp_path, "json")
     empty = tmp_path / "corpus"
     empty.mkdir()
     assert replay(program, empty).returncode == 2

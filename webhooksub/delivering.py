@@ -22,6 +22,7 @@ from .config import Config
 from .errors import StoreUnavailable
 from .events import OperatorEvent, SubscriptionStatus
 from .feed import SubscriptionFeed
+from .hostcalls import HostCalls, LeftBehind
 from .logs import about
 from .news import News
 from .steady import SteadyClock
@@ -39,6 +40,8 @@ _TEND_MS = 100
 _OUTAGE_MS = (50, 5_000)
 # Due work that could not be claimed, another dispatcher being about it, is asked for after this.
 _DUE_AGAIN_MS = 25
+# Who closes without grace still gives the host's code so long, and looks so often after that.
+_HOST_SECONDS, _LOOK_SECONDS = 1.0, 0.05
 _REVISION = itemgetter(7)  # of an EventTuple
 _UNRESOLVED = -1
 _FULL = -2
@@ -55,15 +58,15 @@ class DeliveryLoop:
         config: Config,
         clock: Callable[[], int],
         authorizer: Authorizer,
-        tell: Callable[[OperatorEvent], None],
+        calls: HostCalls,
         news: News,
         watching: Watching,
     ) -> None:
         self._store, self._engine, self._feed = store, engine, feed
         self._config = config.dispatcher
         self._steady = SteadyClock(clock)  # of the rhythms
-        self._authorizer, self._tell = authorizer, tell
-        self._telling = Telling(store, tell, clock, self._config.tell_again_ms)
+        self._authorizer, self._calls, self._tell = authorizer, calls, calls.tell
+        self._telling = Telling(store, calls.tell, clock, self._config.tell_again_ms)
         self._news, self._watching = news, watching
         self._done: deque[tuple[int]] = deque()
         self._overflow: deque[EventTuple] = deque()
@@ -101,6 +104,7 @@ class DeliveryLoop:
 
     def stop(self, grace_ms: int) -> None:
         """Starts nothing more, lets attempts end, settles all, gives the role back."""
+        until = time.monotonic() + max(grace_ms / 1_000, _HOST_SECONDS)
         self._store.hand_over_to(None, None)
         self._closing.set()
         try:
@@ -108,7 +112,22 @@ class DeliveryLoop:
         finally:
             self._stopping.set()
             self._engine.wake_reports()
-            self._thread.join()
+            self._end_thread(until)
+
+    def _end_thread(self, until: float) -> None:
+        """It settles and ends by itself, unless it runs the host's code then, or Ctrl-C comes
+        meanwhile: then it is left there, and the rest is done here."""
+        try:
+            while self._thread.is_alive() and self._thread is not threading.current_thread():
+                self._thread.join(max(until - time.monotonic(), _LOOK_SECONDS))
+                if time.monotonic() >= until and self._calls.leave():
+                    break
+        finally:
+            if self._calls.leave():
+                text = "a callback has not returned: what it was called for ends without it"
+                log.warning(text, extra=about("callback_left"))
+                self._drain()
+                self._wake_who_flush()
 
     def _close_engine(self, grace_ms: int) -> None:
         """Ctrl-C ends the grace: attempts under way become waiting rows, as without any."""
@@ -134,8 +153,9 @@ class DeliveryLoop:
 
     def take(self, events: Sequence[EventTuple]) -> None:
         """Events that our writer committed as ours. On the writer's thread."""
-        self._feed.catch_up(at_least=max(map(_REVISION, events)))
-        self._push(events)
+        with self._calls.deferring():
+            self._feed.catch_up(at_least=max(map(_REVISION, events)))
+            self._push(events)
 
     def count_ready(self, timeout: float) -> int | None:
         """Deliveries and events that something is about to happen to.
@@ -149,19 +169,25 @@ class DeliveryLoop:
             ticket = self._asked
             self._engine.wake_reports()
             self._turned.wait_for(
-                lambda: self._answered >= ticket
-                and self._ready == 0
-                or not self._thread.is_alive(),
+                lambda: self._answered >= ticket and self._ready == 0 or self._ended,
                 timeout,
             )
-            if not self._thread.is_alive():
+            if self._ended:
                 return 0
             return self._ready if self._answered >= ticket else None
 
     @property
     def works(self) -> bool:
         """It was started, and has not ended."""
-        return self._thread.is_alive() and not self.fenced
+        return not self._ended and not self.fenced
+
+    @property
+    def _ended(self) -> bool:
+        return not self._thread.is_alive() or self._calls.left
+
+    def _wake_who_flush(self) -> None:
+        with self._turned:
+            self._turned.notify_all()
 
     @property
     def unresolved(self) -> int:
@@ -175,6 +201,8 @@ class DeliveryLoop:
             while not self._stopping.is_set() and not self.fenced:
                 self._turn(_IDLE_MS)
             self._drain()
+        except LeftBehind:
+            pass
         except Exception:
             text = "the delivery loop ended by a defect; call close() and start() again"
             log.exception(text, extra=about("stopped_by_defect"))
@@ -182,8 +210,7 @@ class DeliveryLoop:
             raise
         finally:
             self._engine.close(0)
-            with self._turned:
-                self._turned.notify_all()
+            self._wake_who_flush()
 
     def _turn(self, timeout_ms: int) -> None:
         """Who asks while it goes on is answered by the next one, which does all of this anew."""
@@ -362,9 +389,14 @@ class DeliveryLoop:
         self._outage_ms = min(max(first, self._outage_ms * 2), most)
 
     def _tell_of(self, reports: _core.Reports) -> None:
-        """They are written: what cannot be told now for want of the store is not told."""
+        """They are written: what cannot be told now for want of the store is not told, nor what
+        the host's code, left behind, does not wait for."""
+        if self._calls.left:
+            return
         try:
-            self._watching.of_reports(reports)
+            if self._watching.watcher is not None:
+                with self._calls.running():
+                    self._watching.of_reports(reports)
             if changes := reports.subscriptions():
                 self._telling.of_subscriptions(changes)
                 self._news.of_subscriptions(changes)
@@ -378,6 +410,7 @@ class DeliveryLoop:
         if now < self._tend_at:
             return
         self._tend_at = now + _TEND_MS
+        self._calls.tell_deferred()
         self._feed.expire()
         self._feed.end_keys()
         self._set_aside()
@@ -391,8 +424,11 @@ class DeliveryLoop:
             return
         self._recheck_at = now + self._config.recheck_ms
         for owner, root in self._feed.owners():
+            if self._closing.is_set():
+                return
             try:
-                allowed = self._authorizer.still_allowed(owner, parse_root(root))
+                with self._calls.running():
+                    allowed = self._authorizer.still_allowed(owner, parse_root(root))
             except Exception as error:
                 text = "the authorizer failed; its last answer stands"
                 log.exception(text, extra=about("authorizer_raised", root=root))
@@ -418,6 +454,7 @@ class DeliveryLoop:
         """The engine is closed: settle what it still reported, then give the role back."""
         if self.fenced:
             return
+        self._calls.tell_deferred()
         self._outage_ms = 0
         while self._settle(0) and self._outage_ms < _OUTAGE_MS[1]:
             time.sleep(self._outage_ms / 1_000)

@@ -36,6 +36,7 @@ from .events import (
 from .explaining import Explaining
 from .feed import SubscriptionFeed
 from .handshake import Handshake
+from .hostcalls import HostCalls
 from .lifecycle import Lifecycle
 from .logs import about
 from .looking import Looking
@@ -183,9 +184,10 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
             if self._loop is not None:
                 return self
             engine = self._make_engine(spill=True, sockets=self._transport is not None)
-            feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock, self._tell)
+            calls = HostCalls(self._tell)
+            feed = SubscriptionFeed(self._store, engine, self.catalog, self._clock, calls.tell)
             told = self.config.subscriptions
-            news = News(self._store, told, self._clock, self._lifecycle, self._tell)
+            news = News(self._store, told, self._clock, self._lifecycle, calls.tell)
             loop = DeliveryLoop(
                 self._store,
                 engine,
@@ -193,7 +195,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
                 self.config,
                 self._clock,
                 self._authorizer,
-                self._tell,
+                calls,
                 news,
                 self._watching,
             )
@@ -222,17 +224,19 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
     def close(self, grace: float | None = None) -> None:
         """Ends: nothing more starts, attempts under way get `grace` seconds, all is settled.
 
-        What could not start stays in the store. Twice is fine.
+        What could not start stays in the store. A callback of the host's that has not returned
+        when they are over, or a second after, is left behind. Twice is fine.
         """
         with self._lock:
             if self._closed or os.getpid() != self._pid:
                 return
             self._closed = True
             seconds = self.config.dispatcher.grace_ms / 1_000 if grace is None else grace
+            until = time.monotonic() + seconds
             try:
                 self._lifecycle.close(seconds)
                 if self._loop is not None:
-                    self._loop.stop(int(seconds * 1_000))
+                    self._loop.stop(max(0, int((until - time.monotonic()) * 1_000)))
                     name = self._store.name
                     log.info("no longer delivering from %s", name, extra=about("stopped"))
                 if self._sockets is not None:

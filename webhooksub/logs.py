@@ -32,6 +32,7 @@ RECORDS: dict[str, tuple[int, str]] = {
     "lifecycle_unsent": (logging.WARNING, "an endpoint did not take news of its subscription"),
     "lifecycle_full": (logging.WARNING, "too much news waits to be sent"),
     "dev_opened": (logging.WARNING, "dev=True opens this machine's loopback addresses"),
+    "callback_left": (logging.WARNING, "close() did not wait any longer for code of the host's"),
     "keys_plain": (logging.WARNING, "integrity keys are protected by a file's mode alone"),
     "key_unreadable": (logging.WARNING, "a subscription's key does not open: it is invalid"),
     "key_opens_again": (logging.WARNING, "it does again, and the subscription is active"),

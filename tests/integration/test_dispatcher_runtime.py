@@ -154,6 +154,33 @@ def test_a_closed_dispatcher_leaves_nothing_behind(make: Make, kit: Any) -> None
     assert not any(thread.is_alive() for thread in during)
 
 
+def test_one_whose_callback_does_not_return_closes_and_gives_back_what_it_had(
+    make: Make, receiver: Receiver, subscribe: Subscribe
+) -> None:
+    held, free = threading.Event(), threading.Event()
+
+    def block(event: object) -> None:
+        held.set()
+        free.wait(60)
+
+    hooks = make(config={"retry_steps_ms": (60_000,)})
+    hooks._on_operator_event = block
+    subscribe(hooks.start())
+    receiver.script([500])
+    hooks.publish(PATH, "update", {"n": 0})
+    assert held.wait(20)
+    receiver.wait_for(1)
+    hooks.publish(PATH, "update", {"n": 1})
+    receiver.wait_for(2)
+    hooks.close(grace=0.1)
+    assert not hooks.delivers
+    again = make().start()
+    assert again.flush(timeout=20).waiting == 1
+    assert len(again.deliveries(state="delivered")) == 1, "it was written down"
+    assert [r.json()["data"]["n"] for r in receiver.requests] == [0, 1]
+    free.set()
+
+
 def test_a_forgotten_publisher_is_collected(make: Make) -> None:
     class Told:
         def __call__(self, event: object) -> None:

@@ -1,66 +1,14 @@
-"""What a host may do to a dispatcher in its own process: threads, signals, callbacks, scarcity.
+"""What a host may do to a dispatcher in its own process: threads, signals, callbacks.
 
 Each case runs in an interpreter of its own, with warnings as errors, under a limit of time.
 """
 
 import os
-import subprocess
-import sys
 
 import pytest
+from misused import run
 
 pytestmark = pytest.mark.timeout(240)
-SECONDS = 180
-
-BEGIN = """
-import atexit, gc, itertools, os, signal, sys, threading, time
-from datetime import UTC, datetime, timedelta
-from webhooksub import Closed, Dispatcher, StoreUnavailable, WebhooksubError, allow_all
-from webhooksub.testing import Receiver
-RECORDS = "tenant/acme/sidedrawer/s1/record"
-DAY = timedelta(days=1)
-
-def make(**settings):
-    return Dispatcher(f"sqlite:///{sys.argv[1]}/hooks.db", authorizer=allow_all, dev=True,
-                      **({"config": {"poll_ms": 30}} | settings))
-
-def subscribe(hooks, url, **fields):
-    return hooks.subscribe(RECORDS, "any", url, expires=DAY, **fields)
-
-def publish(hooks, n=0):
-    return hooks.publish(f"{RECORDS}/r{n}", "update", {"n": n})
-
-def expect(error, call):
-    try:
-        call()
-    except error:
-        return
-    raise AssertionError(f"no {error.__name__}")
-
-receiver = Receiver()
-"""
-
-
-def run(
-    code: str,
-    folder: os.PathLike[str],
-    *options: str,
-    environ: dict[str, str] | None = None,
-    code_ends: int = 0,
-    said: str = "done\n",
-) -> str:
-    """Answers what it wrote to stderr."""
-    command = [sys.executable, "-X", "dev", "-W", "error", *options, "-c", BEGIN + code]
-    done = subprocess.run(
-        [*command, str(folder)],
-        env=os.environ | {"PYTHONWARNINGS": ""} | (environ or {}),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert done.stdout == said, done.stderr
-    assert done.returncode == code_ends, done.stderr
-    return done.stderr
 
 
 # --- Threads. ---------------------------------------------------------------------------------
@@ -329,43 +277,6 @@ def test_cycles_are_collected_and_collecting_disturbs_nobody(
     tmp_path: os.PathLike[str], environ: dict[str, str]
 ) -> None:
     run(CYCLES, tmp_path, environ=environ)
-
-
-# --- Scarcity. --------------------------------------------------------------------------------
-
-SCARCE = """
-import resource
-receiver.answer(200)
-hooks = make(config={"poll_ms": 30, "retry_steps_ms": (1_000,) * 20, "retry_jitter": 0},
-             ca_pem=receiver.ca_pem).start()
-subscribe(hooks, receiver.url("/hook"))
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-held = []
-try:
-    while True: held.append(os.open("/dev/null", os.O_RDONLY))
-except OSError as error:
-    assert error.errno == 24
-event = publish(hooks)               # needs no new descriptor
-time.sleep(1)
-[delivery] = hooks.deliveries(event=event.id)
-assert delivery.state.name != "DELIVERED", delivery
-expect((WebhooksubError, OSError), lambda: Dispatcher("sqlite:///other.db", authorizer=allow_all)
-       .publish(f"{RECORDS}/r1", "update"))
-for fd in held: os.close(fd)
-until = time.monotonic() + 60
-while not receiver.requests and time.monotonic() < until:
-    time.sleep(0.1)
-assert [r.json()["data"] for r in receiver.requests] == [{"n": 0}]
-hooks.close()
-receiver.close()
-print("done")
-"""
-
-
-def test_without_descriptors_an_event_waits_and_is_delivered_later(
-    tmp_path: os.PathLike[str],
-) -> None:
-    run(SCARCE, tmp_path)
 
 
 # --- The process' own settings. ---------------------------------------------------------------

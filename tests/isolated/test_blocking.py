@@ -1,0 +1,229 @@
+"""The host's code that does not return: others are delivered, nothing is lost, close() ends."""
+
+import os
+
+import pytest
+from misused import run
+
+pytestmark = pytest.mark.timeout(240)
+
+# Whatever blocks: `held` says that it does, `free` ends it.
+BLOCKED = """
+held, free, told = threading.Event(), threading.Event(), []
+
+def block():
+    if not free.is_set():
+        held.set()
+        free.wait(150)
+
+def numbers():
+    return sorted(r.json()["data"]["n"] for r in receiver.requests if r.path == "/hook")
+
+def ours():
+    return {t.name for t in threading.enumerate() if t.name.startswith("webhooksub-")} \\
+        - {"webhooksub-receiver"}
+
+class Operator:
+    def __call__(self, event):
+        told.append(event.kind)
+        block()
+
+class Authorizer(type(allow_all)):
+    def still_allowed(self, owner_id, root):
+        if WHO == "operator" and not told:
+            raise RuntimeError("the directory is down")     # which the operator is told
+        if WHO == "authorizer":
+            block()
+        return True
+
+class Watcher:
+    def publishing(self, event_ids):
+        import contextlib
+        return contextlib.nullcontext()
+    def settled(self, deliveries):
+        block()
+
+QUICK = {"poll_ms": 30, "grace_ms": 700, "recheck_ms": 100, "retry_steps_ms": (50,)}
+
+def begin():
+    settings = {"authorizer": Authorizer(), "dev": True, "config": QUICK}
+    if WHO == "operator": settings["on_operator_event"] = Operator()
+    hooks = Dispatcher(f"sqlite:///{sys.argv[1]}/hooks.db", **settings)
+    if WHO == "watcher": hooks.watch(Watcher())
+    return hooks.start()
+
+def begin_and_block():
+    hooks = begin()
+    subscribe(hooks, receiver.url("/hook"))
+    publish(hooks, 0)
+    assert held.wait(30)
+    return hooks
+"""
+
+DELIVERED_MEANWHILE = """
+hooks = begin_and_block()
+for n in range(1, 20): publish(hooks, n)
+receiver.wait_for(20, timeout=30)          # by the engine, which needs no Python
+subscribe(hooks, receiver.url("/other"))
+assert not hooks.flush(timeout=0.5).complete
+free.set()
+assert hooks.flush(timeout=30).complete
+assert numbers() == list(range(20)), numbers()      # once each
+hooks.close()
+receiver.close()
+print("done")
+"""
+
+CLOSED_MEANWHILE = """
+hooks = begin_and_block()
+receiver.wait_for(1)
+receiver.answer(500)
+for n in range(1, 4): publish(hooks, n)
+receiver.wait_for(4, timeout=30)
+began = time.monotonic()
+def flush():
+    try:
+        hooks.flush()
+    except Closed:
+        pass                               # the store was closed before it counted
+waiting = threading.Thread(target=flush)
+waiting.start()
+hooks.close()
+assert time.monotonic() - began < 5, time.monotonic() - began
+waiting.join(5)
+assert not waiting.is_alive()
+assert not hooks.delivers
+expect(Closed, lambda: publish(hooks, 9))
+# What it has is free at once, and settled as far as it was known.
+WHO = "nobody"
+receiver.answer(200)
+with begin() as again:
+    assert again.flush(timeout=60).complete
+    until = time.monotonic() + 30
+    while len(numbers()) < 7 and time.monotonic() < until: time.sleep(0.05)
+    assert [n for n in set(numbers())] == [0, 1, 2, 3], numbers()
+    assert numbers().count(0) == 1, numbers()
+    assert again.stats()["waiting"] == again.stats()["quarantined"] == 0, again.stats()
+    free.set()                             # its thread ends, and touches nothing any more
+    until = time.monotonic() + 30
+    while len([t for t in threading.enumerate() if t.name == "webhooksub-delivery"]) > 1:
+        assert time.monotonic() < until, ours()
+        time.sleep(0.02)
+    publish(again, 10)
+    assert again.flush(timeout=30).complete
+assert numbers()[-1] == 10
+assert not ours(), ours()
+receiver.close()
+print("done")
+"""
+
+WHOM = ["operator", "authorizer", "watcher"]
+
+
+@pytest.mark.parametrize("who", WHOM)
+def test_others_are_delivered_while_a_callback_blocks(tmp_path: os.PathLike[str], who: str) -> None:
+    run(f"WHO = {who!r}\n{BLOCKED}{DELIVERED_MEANWHILE}", tmp_path)
+
+
+@pytest.mark.parametrize("who", WHOM)
+def test_close_ends_while_a_callback_blocks_and_the_next_one_delivers_what_is_left(
+    tmp_path: os.PathLike[str], who: str
+) -> None:
+    said = run(f"WHO = {who!r}\n{BLOCKED}{CLOSED_MEANWHILE}", tmp_path)
+    assert "a callback has not returned" in said
+    assert "Traceback" not in said
+
+
+EXITS = """
+hooks = begin_and_block()
+print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("who", WHOM)
+def test_an_interpreter_ends_while_a_callback_blocks(tmp_path: os.PathLike[str], who: str) -> None:
+    run(f"WHO = {who!r}\n{BLOCKED}{EXITS}", tmp_path, seconds=40)
+
+
+CTRL_C = """
+hooks = begin_and_block()
+def press():
+    time.sleep(0.4)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=press).start()
+began = time.monotonic()
+expect(KeyboardInterrupt, lambda: hooks.close(grace=100))
+assert time.monotonic() - began < 10, time.monotonic() - began
+WHO = "nobody"
+with begin() as again:
+    publish(again, 1)
+    assert again.flush(timeout=30).complete
+assert set(numbers()) == {0, 1}, numbers()
+receiver.close()
+print("done")
+"""
+
+
+def test_ctrl_c_ends_the_grace_of_a_callback(tmp_path: os.PathLike[str]) -> None:
+    run(f"WHO = 'operator'\n{BLOCKED}{CTRL_C}", tmp_path)
+
+
+# On the thread that writes for all: nobody may wait for the host's code there.
+UNRESOLVED = """
+from webhooksub import Catalog
+other = Catalog.of("tenant/{tenantId}/order/{orderId}")
+hooks = begin()
+subscribe(hooks, receiver.url("/hook"), max_retries=0)
+free.set()
+assert hooks.flush(timeout=10).complete
+free.clear(); held.clear()
+# Published here, so that the writer's thread finds out that its path is not known.
+began = time.monotonic()
+hooks._publication._catalog = other
+hooks.publish("tenant/acme/order/o1", "create")
+hooks._publication._catalog = hooks.catalog
+assert held.wait(30) and told[-1] == "unresolved", told
+publish(hooks, 1)
+assert time.monotonic() - began < 5, time.monotonic() - began
+receiver.wait_for(1, timeout=30)
+hooks.close()
+free.set()
+receiver.close()
+print("done")
+"""
+
+
+def test_publishing_waits_for_no_callback(tmp_path: os.PathLike[str]) -> None:
+    run(f"WHO = 'operator'\n{BLOCKED}{UNRESOLVED}", tmp_path)
+
+
+CLOSES_ITSELF = """
+ended = threading.Event()
+def told(event):
+    if event.kind == "failing" and not ended.is_set():
+        hooks.close()
+        ended.set()
+
+receiver.script([400])
+hooks = make(on_operator_event=told, config={"poll_ms": 30, "grace_ms": 700}).start()
+subscribe(hooks, receiver.url("/hook"))
+publish(hooks, 0)
+assert ended.wait(30)
+until = time.monotonic() + 20
+while time.monotonic() < until and any(
+        t.name == "webhooksub-delivery" for t in threading.enumerate()):
+    time.sleep(0.02)
+assert not [t for t in threading.enumerate() if t.name == "webhooksub-delivery"]
+expect(Closed, lambda: publish(hooks, 1))
+hooks.close()
+with make() as again:
+    publish(again, 2)
+    assert again.flush(timeout=30).complete
+assert {"n": 2} in [r.json()["data"] for r in receiver.requests]
+receiver.close()
+print("done")
+"""
+
+
+def test_a_callback_may_close_the_dispatcher_that_calls_it(tmp_path: os.PathLike[str]) -> None:
+    assert "Traceback" not in run(CLOSES_ITSELF, tmp_path)

@@ -2,8 +2,8 @@
 
 A process lives a service's life with secrets that nobody else has (``life.py``); everything
 that it logged, wrote, sent and told is searched for each of them, raw, escaped, in hex and in
-base64. The exit code is 0 if there is no occurrence, and 1 if there is. With a sabotage there
-must be: 1 says that it was found, 2 that it was not.
+base64. The exit code is 0 if there is no occurrence, 1 if there is, and 2 if that life did not
+go to its end. With a sabotage there must be: 1 says that it was found, 2 that it was not.
 """
 
 import argparse
@@ -113,7 +113,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="webhooksub-canary-") as name:
         folder = Path(arguments.keep or name)
         folder.mkdir(parents=True, exist_ok=True)
-        found = run(folder, [], sabotage)
+        try:
+            found = run(folder, [], sabotage)
+        except AssertionError as error:
+            print(error, file=sys.stderr)
+            return 2
     show(found)
     empty = [row.place for row in found if row.looked_at == 0]
     if empty:

@@ -43,12 +43,15 @@ def _show_secret() -> None:
 
 def _send_secret() -> None:
     """A header for the other side's developers."""
-    headers = trying._headers
+    headers = trying.sealed_headers
 
-    def headers_and_key(*given: Any) -> list[tuple[str, str]]:
-        return [*headers(*given), ("X-Encoded-Secret", given[-1][0].hex())]
+    def headers_and_key(
+        signing: Any, message: str, now_s: int, body: bytes, recipient: Any, more: Any
+    ) -> list[tuple[str, str]]:
+        shown = [("X-Encoded-Secret", key.hex()) for key in recipient.keys]
+        return headers(signing, message, now_s, body, recipient, [*more, *shown])
 
-    trying._headers = headers_and_key
+    trying.sealed_headers = headers_and_key
 
 
 def _plain_store() -> None:

@@ -23,10 +23,18 @@ def test_a_service_shows_no_secret(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("sabotage", "place"), [("log-secret", "logs"), ("plain-store", "database, WAL")]
+    ("sabotage", "chapter", "place"),
+    [
+        ("log-secret", "subscriptions", "logs"),
+        ("show-secret", "subscriptions", "repr"),
+        ("send-secret", "deliveries", "requests"),
+        ("plain-store", "subscriptions", "database, WAL"),
+    ],
 )
-def test_a_careless_line_is_found_where_it_shows(tmp_path: Path, sabotage: str, place: str) -> None:
-    found = canary.run(tmp_path, ["subscriptions"], sabotage)
+def test_a_careless_line_is_found_where_it_shows(
+    tmp_path: Path, sabotage: str, chapter: str, place: str
+) -> None:
+    found = canary.run(tmp_path, [chapter], sabotage)
     assert place in {row.place for row in found if row.occurrences}
 
 

@@ -1,9 +1,12 @@
 """A process that has run out of something: what was acknowledged is delivered later."""
 
 import os
+from pathlib import Path
 
 import pytest
 from misused import run
+
+from webhooksub.testing import Receiver
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -40,3 +43,91 @@ def test_without_descriptors_an_event_waits_and_is_delivered_later(
     tmp_path: os.PathLike[str],
 ) -> None:
     run(SCARCE, tmp_path)
+
+
+# The receiver is another process', so that what fails is the dispatcher's.
+STARVED = """
+import random, resource
+receiver.close()
+RETRY = {"poll_ms": 30, "retry_steps_ms": (200,) * 30, "retry_jitter": 0, "retry_max_retries": 30}
+URL, SEED = os.environ["URL"], int(os.environ["SEED"])
+with open(sys.argv[1] + "/ca.pem", "rb") as file: CA = file.read()
+
+def begin():
+    return make(ca_pem=CA, config=RETRY).start()
+
+def used():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+def limit(more):
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (most if more is None else used() + more, most))
+
+# A spare block is given back where an error is noted down: that needs a little, too.
+BLOCKS, STEPS, WRONG = (1 << 20, 1 << 16, 1 << 12, 1 << 9), (1, 10, 100, 1000), (
+    MemoryError, WebhooksubError)
+PATHS, PADS = [f"{RECORDS}/r{n}" for n in range(16)], ["", "y" * 20_000]
+kept, spare, told, errors = [], [bytes(4 << 20)], [], []
+
+def fill():
+    for block in BLOCKS:
+        try:
+            while True: kept.append(bytes(block))
+        except MemoryError:
+            pass
+
+def publish_starving(hooks, seconds, chance):
+    n, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        n += 1
+        try:
+            hooks.publish(PATHS[n % 16], "update", {"n": n, "pad": PADS[n % 2]})
+            told.append(n)
+        except WRONG as error:
+            spare.clear()
+            errors.append(type(error).__name__)
+        try:
+            if not spare:
+                del kept[-3000:]
+                spare.append(bytes(4 << 20))
+            if chance.random() < 0.5:
+                fill()
+                if chance.random() < 0.3: time.sleep(0.05)      # so that others starve as well
+            else:
+                del kept[-chance.choice(STEPS):]
+        except MemoryError:
+            spare.clear()
+
+hooks = begin()
+subscribe(hooks, URL)
+publish(hooks, 0)
+assert hooks.flush(timeout=30).complete
+limit(8 << 20)
+publish_starving(hooks, 5, random.Random(SEED))
+limit(None)
+kept.clear()
+assert len(told) > 20, told
+assert errors.count("MemoryError") > 20, errors
+if not hooks.delivers:          # it ended by itself, and said so: a supervisor begins anew
+    hooks.close()
+    hooks = begin()
+assert hooks.flush(timeout=60).complete
+assert hooks.stats()["waiting"] == hooks.stats()["outbox"] == hooks.stats()["dead"] == 0
+hooks.close()
+with open(sys.argv[1] + "/told", "w") as file: print(*told, file=file)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_without_memory_a_caller_is_told_so_and_what_was_acknowledged_is_delivered(
+    tmp_path: Path, seed: int
+) -> None:
+    with Receiver() as receiver:
+        (tmp_path / "ca.pem").write_bytes(receiver.ca_pem)
+        environ = {"URL": receiver.url("/hook"), "SEED": str(seed)}
+        run(STARVED, tmp_path, environ=environ)
+        delivered = {request.json()["data"]["n"] for request in receiver.requests}
+    told = {int(number) for number in (tmp_path / "told").read_text().split()}
+    assert told <= delivered, told - delivered

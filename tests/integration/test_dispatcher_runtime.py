@@ -2,9 +2,9 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
-import textwrap
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from acme import PATH, Make
 
-from webhooksub import Dispatcher, Forked, SubscriptionInfo
+from webhooksub import Dispatcher, Forked, SubscriptionInfo, allow_all
 from webhooksub.testing import Receiver
 
 Subscribe = Callable[..., SubscriptionInfo]
@@ -42,6 +42,8 @@ print("in flight", flush=True)
         ("raise RuntimeError('unhandled')", 1),
         ("threading.Thread(target=sys.exit).start()", 0),
         ("import atexit; atexit.register(hooks.stats)", 0),
+        ("import atexit; atexit.register(hooks.flush, 0.1)", 0),
+        ("import atexit; atexit.register(hooks.close, 0.5)", 0),
         ("del hooks", 0),
         ("hooks.close(grace=0); del receiver", 0),
         ("hooks.self = hooks; del hooks", 0),
@@ -59,6 +61,10 @@ def test_an_interpreter_ends_promptly_with_work_in_flight(
     )
     assert done.stdout == "in flight\n", done.stderr
     assert done.returncode == code, done.stderr
+    publisher = Dispatcher(url, authorizer=allow_all)
+    left = publisher.counts()
+    publisher.close()
+    assert left["outbox"] + left["waiting"] == 500, left
 
 
 def test_a_forked_child_publishes_and_may_not_deliver(
@@ -195,21 +201,38 @@ def test_a_forgotten_publisher_is_collected(make: Make) -> None:
     assert seen() is None
 
 
-def test_a_sub_interpreter_is_told_that_it_cannot() -> None:
-    script = textwrap.dedent(
-        """
-        import _xxsubinterpreters as interpreters
-        id_ = interpreters.create()
-        try:
-            interpreters.run_string(id_, "import webhooksub")
-        except interpreters.RunFailedError as error:
-            print(error)
-        """
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+INTERPRETERS = """
+import sys
+try:
+    import _interpreters as interpreters
+    run = interpreters.exec
+except ModuleNotFoundError:
+    import _xxsubinterpreters as interpreters
+    run = interpreters.run_string
+config = "isolated" if sys.argv[2] == "isolated" else "legacy"
+if sys.version_info >= (3, 13):
+    id_ = interpreters.create(config)
+else:
+    id_ = interpreters.create(isolated=config == "isolated")
+try:
+    failed = run(id_, f"import {sys.argv[1]}")
+    if failed is not None:
+        print(failed.type.__name__, failed.msg)
+except getattr(interpreters, "RunFailedError", ()) as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("module", ["webhooksub", "webhooksub._core"])
+@pytest.mark.parametrize("config", ["isolated", "legacy"])
+def test_a_sub_interpreter_is_told_that_it_cannot(module: str, config: str) -> None:
+    command = [sys.executable, "-c", INTERPRETERS, module, config]
+    done = subprocess.run(command, capture_output=True, text=True)
     if "No module named '_xxsubinterpreters'" in done.stderr:
         pytest.skip("this Python gives no interpreters")
-    assert "sub-interpreter" in done.stdout, done.stderr
+    assert "ImportError" in done.stdout, done.stdout + done.stderr
+    # Ours, or Python's own for one that shares no GIL.
+    assert re.search("webhooksub.* (in a sub-interpreter|in subinterpreters)", done.stdout)
 
 
 def test_a_child_forked_while_the_parent_writes_finds_the_database_free(

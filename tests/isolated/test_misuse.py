@@ -4,9 +4,12 @@ Each case runs in an interpreter of its own, with warnings as errors, under a li
 """
 
 import os
+import re
 
 import pytest
-from misused import run
+from misused import BEGIN, run
+
+from webhooksub import Dispatcher
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -14,7 +17,9 @@ pytestmark = pytest.mark.timeout(240)
 # --- Threads. ---------------------------------------------------------------------------------
 
 EVERY_METHOD = """
-hooks = make().start()
+import asyncio, base64
+ring = {"keyring": "7:" + base64.b64encode(bytes(range(32))).decode()}
+hooks = make(config={"poll_ms": 30} | ring).start()
 told = subscribe(hooks, receiver.url("/steady"), integrity_key="k" * 32)
 event = publish(hooks)
 hooks.flush(timeout=30)
@@ -34,8 +39,18 @@ CALLS = [
     lambda: hooks.attempts(event.id, told.id), lambda: hooks.explain(f"{RECORDS}/r1", "update"),
     lambda: hooks.replay(event=event.id), lambda: hooks.send_test(told.id), lambda: hooks.delivers,
     lambda: hooks.prune(EPOCH), lambda: hooks.parse(told.subscription.to_json()),
-    lambda: repr(hooks), lambda: hooks.start(),
+    lambda: repr(hooks), lambda: hooks.start(), hooks.counters, hooks.counts, hooks.event_page,
+    lambda: hooks.event(event.id), lambda: hooks.request(event.id, told.id), hooks.rotate_keys,
+    lambda: hooks.purge("tenant/nobody"), lambda: hooks.watch(None), lambda: hooks.clock(),
+    lambda: hooks.listening.disconnect("nobody"), lambda: hooks.offers_sockets,
+    lambda: hooks.authorizer, lambda: asyncio.run(awaited()),
 ]
+
+async def awaited():
+    await hooks.asubscribe(RECORDS, "any", receiver.url("/other"), expires=DAY)
+    await hooks.apublish(f"{RECORDS}/r1", "update")
+    await hooks.aflush(timeout=5)
+
 failures = []
 gate = threading.Barrier(32)
 
@@ -60,6 +75,8 @@ print("done")
 
 
 def test_thirty_two_threads_call_every_method(tmp_path: os.PathLike[str]) -> None:
+    called = set(re.findall(r"hooks\.(\w+)", BEGIN + EVERY_METHOD))
+    assert {name for name in dir(Dispatcher) if name[0] != "_"} - called == {"in_memory"}
     run(EVERY_METHOD, tmp_path)
 
 

@@ -5,29 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from members import Members
 
 from webhooksub import Dispatcher
-from webhooksub.authorizer import Root
 from webhooksub.testing import Receiver
 
 RECORDS = "tenant/acme/sidedrawer/s1/record"
 KEY = "a-key-that-no-answer-shows"
-
-
-class Members:
-    """An actor is the id of the tenant that it belongs to."""
-
-    def allows(self, actor: Any, root: Root, operation: str) -> bool:
-        return root == ("tenant", actor)
-
-    def roots(self, actor: Any) -> list[Root]:
-        return [("tenant", actor)]
-
-    def owner_id(self, actor: Any) -> str:
-        return f"member of {actor}"
-
-    def still_allowed(self, owner_id: str, root: Root) -> bool:
-        return owner_id == f"member of {root[1]}"
 
 
 @pytest.fixture

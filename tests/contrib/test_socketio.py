@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import socketio
+from members import Members
 from served import Served, ask
 from socketed import (
     Client,
-    Members,
     WsgiService,
     asgi_service,
     tenant_of,

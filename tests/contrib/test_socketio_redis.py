@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from members import Members
 from redisd import Redis, free_port
-from socketed import Client, Members, WsgiService, tenant_of, wait_for
+from socketed import Client, WsgiService, tenant_of, wait_for
 from socketprocesses import Processes
 
 from webhooksub import ConfigurationError, Dispatcher

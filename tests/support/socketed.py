@@ -14,7 +14,6 @@ from starlette.requests import Request
 from werkzeug.serving import make_server
 
 from webhooksub import Dispatcher
-from webhooksub.authorizer import Root
 from webhooksub.contrib.socketio import NAMESPACE, Sockets, asgi, wsgi
 
 #: What a test waits for at most, seconds.
@@ -28,22 +27,6 @@ def wait_for(what: Callable[[], Any]) -> Any:
         assert time.monotonic() < until, "it did not come"
         time.sleep(0.01)
     return answer
-
-
-class Members:
-    """An actor is the id of the tenant that it belongs to."""
-
-    def allows(self, actor: Any, root: Root, operation: str) -> bool:
-        return root == ("tenant", actor)
-
-    def roots(self, actor: Any) -> list[Root]:
-        return [("tenant", actor)]
-
-    def owner_id(self, actor: Any) -> str:
-        return f"member of {actor}"
-
-    def still_allowed(self, owner_id: str, root: Root) -> bool:
-        return owner_id == f"member of {root[1]}"
 
 
 def tenant_of(request: Request | Any) -> str | None:

@@ -227,3 +227,61 @@ print("done")
 
 def test_a_callback_may_close_the_dispatcher_that_calls_it(tmp_path: os.PathLike[str]) -> None:
     assert "Traceback" not in run(CLOSES_ITSELF, tmp_path)
+
+
+# On the thread of whoever calls: `allows` and `publishing` keep that call, and nobody else's.
+CALLERS = """
+import contextlib
+held, free, published = threading.Semaphore(0), threading.Event(), []
+
+def block():
+    held.release()
+    free.wait(150)
+
+class Authorizer(type(allow_all)):
+    def allows(self, actor, root, operation):
+        if actor == "slow": block()
+        return True
+
+class Watcher:
+    def publishing(self, event_ids):
+        if threading.current_thread().name == "slow": block()
+        return contextlib.nullcontext()
+    def settled(self, deliveries): pass
+
+hooks = Dispatcher(f"sqlite:///{sys.argv[1]}/hooks.db", authorizer=Authorizer(), dev=True,
+                   config={"poll_ms": 30, "grace_ms": 500}).start()
+hooks.watch(Watcher())
+subscribe(hooks, receiver.url("/hook"))
+ended = []
+
+def call(one):
+    try:
+        one()
+        ended.append("done")
+    except Closed:
+        ended.append("closed")
+
+slow = [threading.Thread(target=call, args=(one,), name="slow") for one in (
+    lambda: subscribe(hooks, receiver.url("/slow"), actor="slow"), lambda: publish(hooks, 99))]
+for thread in slow: thread.start()
+for _ in slow: assert held.acquire(timeout=30)
+began = time.monotonic()
+subscribe(hooks, receiver.url("/other"))
+for n in range(5): publish(hooks, n)
+assert hooks.flush(timeout=30).complete
+hooks.close()
+assert time.monotonic() - began < 15, time.monotonic() - began
+assert len(receiver.requests) == 10 and not ended
+free.set()
+for thread in slow: thread.join(30)
+assert ended == ["closed", "closed"], ended      # and so was told to nobody as done
+receiver.close()
+print("done")
+"""
+
+
+def test_a_callback_on_a_callers_thread_keeps_that_call_alone(
+    tmp_path: os.PathLike[str],
+) -> None:
+    run(CALLERS, tmp_path)

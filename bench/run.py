@@ -173,9 +173,7 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
             2_000,
             "Python calls",
         ),
-        at_most(
-            "tls", "cpu_us", "CPU for a new TLS connection and POST", 800, "µs", ratio=floor
-        ),
+        at_most("tls", "cpu_us", "CPU for a new TLS connection and POST", 800, "µs", ratio=floor),
     ]
     for size in MATCH_SIZES:
         name, most = f"match {size}", {100_000: 300, 1_000_000: 800}.get(size)

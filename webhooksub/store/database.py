@@ -84,11 +84,12 @@ class Database(Protocol):
     def peek(self) -> Peek:
         """Raises StoreUnavailable."""
 
-    def last_seq(self) -> int:
-        """About that of the last event. Raises StoreUnavailable."""
+    def last_seq(self, host: Any) -> int:
+        """About that of the last event, for who is to join the host's transaction. Raises
+        ConfigurationError, StoreUnavailable."""
 
-    def counting(self) -> AbstractContextManager[tuple[Cursor, HotStatements]]:
-        """What :meth:`Gauge.admit` looks with, outside of a writer's transaction."""
+    def counting(self, host: Any) -> AbstractContextManager[tuple[Cursor, HotStatements]]:
+        """What :meth:`Gauge.admit` looks with, for who is to join the host's transaction."""
 
     def alive_since(self, now: int) -> int:
         """A dispatcher that is not ended delivers if its last sign of life is not older."""
@@ -102,8 +103,9 @@ class Database(Protocol):
     def changing(self) -> AbstractContextManager[Connection]:
         """One write transaction of the schema, alone, committed unless the body raises."""
 
-    def check_migration(self, found: int | None, min_reader: int) -> None:
-        """Raises ConfigurationError when a step would take the store from a dispatcher."""
+    def check_migration(self, connection: Connection, found: int | None, min_reader: int) -> None:
+        """Raises ConfigurationError when a step would take the store from a dispatcher.
+        `connection` is the one that is :meth:`changing`."""
 
     def connect_writer(self, *, checkpoints: bool) -> Connection:
         """The connection for :meth:`begin`. `checkpoints`: it holds the dispatcher's lock."""

@@ -66,6 +66,7 @@ _PEEK = (
     f"SELECT {_REVISION}, (SELECT value FROM {PREFIX}meta WHERE key = 'replay_rev'),"
     f" EXISTS (SELECT FROM {PREFIX}outbox WHERE dispatcher IS NULL), {_SEQUENCE}, {_NOW}"
 )
+_LAST_SEQ = f"SELECT {_SEQUENCE}, {_NOW}"
 _STORE_ID = f"SELECT value FROM {PREFIX}meta WHERE key = 'store_id'"
 _ALONE = f"SELECT pg_advisory_xact_lock(hashtextextended('{PREFIX}schema', 0))"
 
@@ -96,7 +97,7 @@ class PostgresDatabase:
     def _start_anew(self) -> None:
         self._peek_lock = threading.Lock()
         self._peeker: psycopg.Connection | None = None
-        self._last_seq, self._peeked_at = 0, 0.0
+        self._last_seq, self._seen_at = 0, 0.0
         self._store_id: str | None = None
         self._teller = Teller(self._notify)
         self._listener: Listener | None = None
@@ -195,8 +196,8 @@ class PostgresDatabase:
         with self.uses, self._peek_lock, translated():
             before = time.time()
             [row] = self._ask(_PEEK)
-            revision, replay_rev, free, self._last_seq, now = row
-            self._peeked_at = time.monotonic()
+            revision, replay_rev, free, last_seq, now = row
+        self._note_last_seq(last_seq)
         self._measure(before, now)
         return Peek(int(revision), int(replay_rev), free)
 
@@ -222,19 +223,35 @@ class PostgresDatabase:
         if self._server_clock is not None:
             self._server_clock.measure(before * 1_000, now, time.time() * 1_000)
 
-    def last_seq(self) -> int:
-        """Of a second ago at most: publishers of other processes may have gone on."""
-        if time.monotonic() - self._peeked_at > _LAST_SEQ_SECONDS:
-            self.peek()
+    def last_seq(self, host: Any) -> int:
+        """Of a second ago at most: publishers of other processes may have gone on. Asked on the
+        host's connection: hosts that have all connections of a pooler, and each wait for one
+        more, would wait for ever."""
+        self.store_id()  # asked once, if possible before the host's transaction begins
+        if time.monotonic() - self._seen_at > _LAST_SEQ_SECONDS:
+            with self.counting(host) as (cursor, _):
+                before = time.time()
+                cursor.execute(_LAST_SEQ)
+                [(last_seq, now)] = cursor.fetchall()
+            self._note_last_seq(last_seq)
+            self._measure(before, now)
         return self._last_seq
 
+    def _note_last_seq(self, seq: int) -> None:
+        self._last_seq, self._seen_at = seq, time.monotonic()
+
     @contextlib.contextmanager
-    def counting(self) -> Iterator[tuple[Cursor, HotStatements]]:
-        with self.reading() as connection:
-            yield PostgresCursor(connection.connection.cursor()), POSTGRES
+    def counting(self, host: Any) -> Iterator[tuple[Cursor, HotStatements]]:
+        with translated():
+            yield postgres_joining.join(host), POSTGRES
 
     def alive_since(self, now: int) -> int:
         return now - self._config.takeover_ms
+
+    def dispatchers_alive(self, connection: Connection) -> str:
+        """In words; "" is none."""
+        since = self.alive_since(self.server_now())
+        return "; ".join(dispatchers.describe_alive(connection, since))
 
     def gone_before(self, now: int) -> int:
         return now - self._config.takeover_ms
@@ -249,9 +266,11 @@ class PostgresDatabase:
             yield connection
             connection.exec_driver_sql("COMMIT")
 
-    def check_migration(self, found: int | None, min_reader: int) -> None:
+    def check_migration(self, connection: Connection, found: int | None, min_reader: int) -> None:
         """Dispatchers go on over a step whose tables they can use: a rolling upgrade."""
-        if found is not None and found < min_reader and (holder := self.lock.holder()):
+        if found is None or found >= min_reader:
+            return
+        if holder := self.dispatchers_alive(connection):
             raise ConfigurationError(
                 f"this step needs every process to be of its version, and somebody delivers: "
                 f"{holder}"
@@ -416,12 +435,10 @@ class SharedRole:
 
     def holder(self) -> str | None:
         """All of them."""
-        now = self._database.server_now()
         with self._database.reading() as connection:
             if migrations.version(connection) is None:
                 return None
-            found = dispatchers.describe_alive(connection, self._database.alive_since(now))
-        return "; ".join(found) or None
+            return self._database.dispatchers_alive(connection) or None
 
 
 def _begin_statement(config: StoreConfig) -> str:

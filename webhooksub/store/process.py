@@ -79,7 +79,8 @@ class StoreProcess:
             for number in range(1, migrations.latest() + 1):
                 with self.database.changing() as connection:
                     found = migrations.version(connection)
-                    self.database.check_migration(found, migrations.STEPS[number - 1].MIN_READER)
+                    min_reader = migrations.STEPS[number - 1].MIN_READER
+                    self.database.check_migration(connection, found, min_reader)
                     migrations.run(connection, number)
             with self.database.reading() as connection:
                 migrations.check(connection)

@@ -194,14 +194,14 @@ class SqliteFile:
                 raise
             return Peek(int(revision), int(replay_rev), bool(free))
 
-    def last_seq(self) -> int:
+    def last_seq(self, host: Any) -> int:
         """Of the events that are committed."""
         query = f"SELECT seq FROM sqlite_sequence WHERE name = '{PREFIX}event'"
         with self.reading() as connection:
             return connection.exec_driver_sql(query).scalar() or 0
 
     @contextlib.contextmanager
-    def counting(self) -> Iterator[tuple[Cursor, HotStatements]]:
+    def counting(self, host: Any) -> Iterator[tuple[Cursor, HotStatements]]:
         """See :meth:`Gauge.admit`."""
         with self.reading() as connection:
             yield connection.connection.cursor(), SQLITE
@@ -229,7 +229,7 @@ class SqliteFile:
             yield connection
             connection.commit()
 
-    def check_migration(self, found: int | None, min_reader: int) -> None:
+    def check_migration(self, connection: Connection, found: int | None, min_reader: int) -> None:
         """Whoever migrates has the dispatcher's lock."""
 
     def connect_writer(self, *, checkpoints: bool) -> Connection:

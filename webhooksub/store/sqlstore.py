@@ -110,9 +110,9 @@ class SqlStore(SqlReads):
     def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
         self._process.open()
         database, now = self._process.database, self._clock()
-        last_seq = database.last_seq()
+        last_seq = database.last_seq(connection)
         if not self._gauge.has_room(last_seq, events):
-            with database.counting() as (cursor, hot):
+            with database.counting(connection) as (cursor, hot):
                 self._gauge.admit(cursor, hot, last_seq, events)
         until = now + self._config.idempotency_ms
         with translated():

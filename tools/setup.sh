@@ -31,6 +31,11 @@ has_library() {
     pkg-config --exists "$1"
 }
 
+# Where servers are, which the PATH of a user may lack.
+has_server() {
+    PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$1"
+}
+
 has_header_of_python() {
     local folder
     folder=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("include"))') &&
@@ -75,6 +80,7 @@ look_everywhere() {
     need openssl command -v openssl
     need redis-server command -v redis-server
     need postgresql command -v pg_ctlcluster
+    need pgbouncer has_server pgbouncer
     need python3 command -v "$PYTHON"
     need python3-venv "$PYTHON" -c 'import ensurepip, venv'
     need python3-dev has_header_of_python

@@ -64,7 +64,7 @@ class PostgresServer:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
         options = ["-D", str(self.data), "-U", "postgres", "--auth=trust", "-E", "UTF8"]
         subprocess.run(
-            [*_as_user(), str(self.bin / "initdb"), *options, "--locale=C.UTF-8", "--no-sync"],
+            [*as_user(), str(self.bin / "initdb"), *options, "--locale=C.UTF-8", "--no-sync"],
             check=True,
             stdout=subprocess.DEVNULL,
             cwd=self.folder,
@@ -75,7 +75,7 @@ class PostgresServer:
         options = [f"-c{name}={value}" for name, value in self._settings.items()]
         with open(self.folder / "log", "ab") as log:
             self._process = subprocess.Popen(
-                [*_as_user(), str(self.bin / "postgres"), "-D", str(self.data)]
+                [*as_user(), str(self.bin / "postgres"), "-D", str(self.data)]
                 + ["-k", str(self.folder), *options],
                 stdout=log,
                 stderr=log,
@@ -149,7 +149,7 @@ def _version(path: Path) -> int:
     return int(path.parts[-3])
 
 
-def _as_user() -> list[str]:
+def as_user() -> list[str]:
     """The server refuses to be root; and it ends when we do, however we end."""
     as_user = ["setpriv", "--pdeathsig", "QUIT"]
     if os.getuid() == 0:

@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _SECONDS = 20
 
@@ -15,7 +15,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def wait_for_port(port: int, process: subprocess.Popen[str]) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:
     """Until something listens there."""
     until = time.monotonic() + _SECONDS
     while True:

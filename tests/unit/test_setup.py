@@ -24,6 +24,7 @@ LOOKED_FOR = (
     "openssl",
     "redis-server",
     "pg_ctlcluster",
+    "pgbouncer",
     "python3",
 )
 APT = 'echo "apt-get $*" >>"$CALLED"\ncase "$*" in *install*) : >"$INSTALLED" ;; esac\n'

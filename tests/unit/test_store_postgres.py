@@ -183,7 +183,21 @@ def test_who_is_just_writing_is_not_declared_dead(kit: Any) -> None:
     assert len(claim(store)) == 1
 
 
-def test_who_is_stopped_amid_a_transaction_is_taken_over_too(kit: Any) -> None:
+MARK = "UPDATE webhooksub_outbox SET claims = claims WHERE event_seq = "
+
+
+def mark_by_driver(transaction: Any) -> None:
+    transaction.cursor.executemany(MARK + "?", [(1,), (2,)])
+
+
+def mark_by_sqlalchemy(transaction: Any) -> None:
+    transaction.connection.execute(text(MARK + ":n"), [{"n": 1}, {"n": 2}])
+
+
+@pytest.mark.parametrize("write", [lambda transaction: None, mark_by_driver, mark_by_sqlalchemy])
+def test_who_is_stopped_amid_a_transaction_is_taken_over_too(
+    kit: Any, write: Callable[[Any], None]
+) -> None:
     """Its lock ends with its session, which the server does not let stand idle for so long."""
     stopped, store = start(kit, takeover_ms=1_000), start(kit, takeover_ms=1_000)
     stopped.publish(kit.events(1))
@@ -191,6 +205,7 @@ def test_who_is_stopped_amid_a_transaction_is_taken_over_too(kit: Any) -> None:
     writing = threading.Event()
 
     def stand_still(transaction: Any) -> None:
+        write(transaction)
         writing.set()
         threading.Event().wait(1.5)
         transaction.hot.delete_outbox(transaction.cursor, [(1,)])

@@ -63,13 +63,10 @@ def recognise(cursor: Cursor, events: Sequence[NewEvent], now: int) -> list[byte
 
 def remember(cursor: Cursor, events: Sequence[NewEvent], expires_at: int) -> None:
     """Keeps the keys of events that were just written."""
-    rows = [
-        (e.root, e.idempotency_key, e.id, e.fingerprint or b"", expires_at)
-        for e in events
-        if e.idempotency_key is not None
-    ]
-    if rows:
-        cursor.executemany(_REMEMBER, rows)
+    for e in events:
+        if e.idempotency_key is not None:
+            row = (e.root, e.idempotency_key, e.id, e.fingerprint or b"", expires_at)
+            cursor.execute(_REMEMBER, row)
 
 
 def seq_of(cursor: Cursor, id_: bytes) -> int:

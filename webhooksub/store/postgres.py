@@ -32,7 +32,7 @@ from .database import Peek
 from .failures import translated
 from .hot import Cursor, HotStatements
 from .postgres_clock import ServerClock
-from .postgres_hot import POSTGRES, PostgresCursor
+from .postgres_hot import POSTGRES, DriverCursor, PostgresCursor
 from .postgres_telling import Listener, Teller
 from .schema import PREFIX
 from .secrets import KEYRING
@@ -171,6 +171,7 @@ class PostgresDatabase:
 
     def _connect_args(self, url: URL) -> dict[str, Any]:
         given = {name: value for name, value in _CONNECT.items() if name not in url.query}
+        given["cursor_factory"] = DriverCursor
         if self._config.pooled:
             given["prepare_threshold"] = None
         return given

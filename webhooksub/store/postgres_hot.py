@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import psycopg
+
 from .base import NewEvent
 from .hot import ATTEMPT, DELIVERY, FREE, ON_CONFLICT, OUTBOX_ENDS, SUSPECT_CLAIMS, Cursor
 from .schema import PREFIX
@@ -115,6 +117,18 @@ _TAKE_SUSPECTS, _TAKE_OTHERS = (
     _TAKE_FREE.format(condition=f"claims {comparison} {SUSPECT_CLAIMS}", columns=_COLUMNS)
     for comparison in (">=", "<")
 )
+
+
+class DriverCursor(psycopg.Cursor[Any]):
+    """Of our own connections. For many rows the driver sends a Flush behind its Sync, which ends
+    the server's ``idle_in_transaction_session_timeout`` until the next statement; an empty one
+    begins it again, or else a process that is stopped here would never be taken over."""
+
+    def executemany(
+        self, query: Any, params_seq: Iterable[Any], *, returning: bool = False
+    ) -> None:
+        super().executemany(query, params_seq, returning=returning)
+        self.connection.execute("", prepare=False)
 
 
 class PostgresCursor:

@@ -4,11 +4,12 @@
 CRASH := build/crash
 CRASH_PRELOAD_FLAGS := -std=c11 -D_GNU_SOURCE -O1 -g -fPIC -shared -Wall -Wextra -Werror
 
-# KILLS=n (200), SEED=n, SABOTAGE=ack-before-commit|no-fencing|settle-before-answer
+# KILLS=n (200), SEED=n, STORE=sqlite|postgresql,
+# SABOTAGE=ack-before-commit|no-fencing|settle-before-answer
 .PHONY: crash crash-build publishers
-crash: build crash-build ## kill the dispatcher over and over, and count (KILLS=n SEED=n SABOTAGE=name)
+crash: build crash-build ## kill the dispatcher over and over, and count (KILLS=n STORE=postgresql SABOTAGE=name)
 	@PYTHONPATH=tests/support $(BIN)/python tests/crash/crash.py $(if $(KILLS),--kills $(KILLS)) \
-		$(if $(SEED),--seed $(SEED)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
+		$(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(if $(SABOTAGE),--sabotage $(SABOTAGE))
 
 publishers: build ## many processes publish beside one dispatcher (TIME=seconds PROCESSES=n)
 	@PYTHONPATH=tests/support $(BIN)/python tests/crash/publishers.py $(if $(TIME),--seconds $(TIME)) \

@@ -15,16 +15,20 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
+import databases
 import defects
-import failpoints
 import oracle
 import world
-from lives import AT_RANDOM, STOPPED, Endpoint, Kill, Result, Round
+from databases import Database
+from endpoint import Endpoint
+from lives import AT_RANDOM, STOPPED, Kill, Result, Round
 
 # Rounds at once; each waits more than it computes.
 JOBS = 2
@@ -37,9 +41,8 @@ WHOLE_KILLS = 200
 UNDER_WAY_SHARE, HITS_LEAST, ACKNOWLEDGED_LEAST = 0.75, 5, 100_000
 
 
-def kinds(kills: int, chance: random.Random) -> list[str]:
+def kinds(kills: int, points: Sequence[str], chance: random.Random) -> list[str]:
     """What ends each life: every failpoint alike, and some at random; each once at least."""
-    points = list(failpoints.POINTS)
     stopped = max(1, round(kills * STOPPED_SHARE))
     at_random = max(1, min(round(kills * RANDOM_SHARE), kills - len(points) - stopped))
     drawn = [STOPPED] * stopped + [AT_RANDOM] * at_random
@@ -51,38 +54,41 @@ def kinds(kills: int, chance: random.Random) -> list[str]:
 class Slot:
     """What rounds that follow each other share: a receiver, and databases to begin with."""
 
-    def __init__(self, folder: Path, away: str) -> None:
-        self._folder, self._templates = folder, dict[int, Path]()
+    def __init__(self, make: Callable[[str], Database], away: str) -> None:
+        """`make` gives an empty database."""
+        self._make, self._templates = make, dict[int, Database]()
         self.endpoint = Endpoint(away)
 
-    def template(self, fan_out: int) -> Path:
+    def template(self, fan_out: int) -> Database:
         if fan_out not in self._templates:
-            path = self._folder / f"template-{fan_out}.db"
-            hooks = world.open_dispatcher(path, self.endpoint.ca.encode(), synchronous="NORMAL")
+            made, ca_pem = self._make(f"template_{fan_out}"), self.endpoint.ca.encode()
+            hooks = world.open_dispatcher(made.url, ca_pem, synchronous="NORMAL")
             world.subscribe_all(hooks, fan_out, self.endpoint.url, self.endpoint.away)
             hooks.start()  # who has had the dispatcher's lock leaves no WAL behind
             hooks.close()
-            self._templates[fan_out] = path
+            self._templates[fan_out] = made
         return self._templates[fan_out]
 
 
 class Proof:
     """All the rounds, on as many slots as there are jobs."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path, away: str) -> None:
+    def __init__(self, options: argparse.Namespace, folder: Path, place: Any, away: str) -> None:
+        """`place` makes an empty database, see :func:`databases.places`."""
         self._options, self._folder = options, folder
         self._slots: SimpleQueue[Slot] = SimpleQueue()
         self._made: list[Slot] = []
         self._lock = threading.Lock()
         self._killed = 0
         for n in range(options.jobs):
-            (folder / f"slot-{n}").mkdir()
-            self._made.append(Slot(folder / f"slot-{n}", away))
+            (folder / f"slot_{n}").mkdir()
+            self._made.append(Slot(partial(place, folder / f"slot_{n}"), away))
             self._slots.put(self._made[-1])
 
     def run(self) -> Result:
         options = self._options
-        drawn = kinds(options.kills, random.Random(options.seed))
+        points = list(databases.points_of(options.store))
+        drawn = kinds(options.kills, points, random.Random(options.seed))
         rounds = [drawn[n : n + KILLS_PER_ROUND] for n in range(0, len(drawn), KILLS_PER_ROUND)]
         whole = Result(oracle.Verdict())
         try:
@@ -97,19 +103,20 @@ class Proof:
 
     def _run_round(self, n: int, kinds: list[str]) -> Result:
         fan_out = self._options.fan_outs[n % len(self._options.fan_outs)]
-        folder = self._folder / f"round-{n}"
+        folder = self._folder / f"round_{n}"
         folder.mkdir()
         slot = self._slots.get()
         try:
             return Round(
                 folder,
+                slot.template(fan_out).copy(folder.name),
                 slot.endpoint,
                 kinds,
                 seed=self._options.seed + n,
                 fan_out=fan_out,
                 sabotage=self._options.sabotage,
                 told=self._tell,
-            ).run(slot.template(fan_out))
+            ).run()
         finally:
             self._slots.put(slot)
 
@@ -132,11 +139,11 @@ def show_progress(n: int, of: int, kind: str) -> None:
         print(done, flush=True)
 
 
-def rows(result: Result) -> Iterator[tuple[str, object]]:
+def rows(result: Result, points: Iterable[str]) -> Iterator[tuple[str, object]]:
     verdict, kills = result.verdict, result.kills
     yield "kills", len(kills)
     yield "  with work under way", sum(kill.under_way > 0 for kill in kills)
-    for kind, count in hits(kills).items():
+    for kind, count in hits(kills, points).items():
         yield f"  {kind}", count
     yield "events acknowledged", verdict.acknowledged
     yield "notifications of these", verdict.expected
@@ -148,14 +155,14 @@ def rows(result: Result) -> Iterator[tuple[str, object]]:
     yield "  by one kill, allowed", world.REPORT_SLOTS * world.BATCH
 
 
-def hits(kills: Sequence[Kill]) -> Counter[str]:
+def hits(kills: Sequence[Kill], points: Iterable[str]) -> Counter[str]:
     """How often each kind of end was met; one that did not come was an end at random."""
-    found = Counter(dict.fromkeys((*failpoints.POINTS, AT_RANDOM, STOPPED), 0))
+    found = Counter(dict.fromkeys((*points, AT_RANDOM, STOPPED), 0))
     found.update(kill.kind if kill.hit or kill.kind == STOPPED else AT_RANDOM for kill in kills)
     return found
 
 
-def complaints(result: Result, whole: bool) -> Iterator[str]:
+def complaints(result: Result, points: Iterable[str], whole: bool) -> Iterator[str]:
     """Everything that makes the proof fail, a sentence each."""
     verdict = result.verdict
     for n, subscription in verdict.lost[:5]:
@@ -169,7 +176,7 @@ def complaints(result: Result, whole: bool) -> Iterator[str]:
         yield f"only {under_way} kills met work under way"
     if verdict.acknowledged < ACKNOWLEDGED_LEAST:
         yield f"only {verdict.acknowledged:,} events were acknowledged"
-    for kind, count in hits(result.kills).items():
+    for kind, count in hits(result.kills, points).items():
         if count < HITS_LEAST:
             yield f"{kind} was met {count} times only"
 
@@ -178,6 +185,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Kill the dispatcher, and count what is lost.")
     parser.add_argument("--kills", type=int, default=WHOLE_KILLS, help="default 200")
     parser.add_argument("--seed", type=int, default=1, help="default 1")
+    parser.add_argument("--store", choices=databases.STORES, default="sqlite")
     parser.add_argument("--sabotage", choices=["", *defects.DEFECTS], default="")
     parser.add_argument("--jobs", type=int, default=JOBS, help="rounds at once (default 2)")
     parser.add_argument(
@@ -196,12 +204,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="webhooksub-crash-") as folder, socket.socket() as away:
         away.bind(("127.0.0.1", 0))  # and nobody listens
         nobody = f"https://127.0.0.1:{away.getsockname()[1]}"
-        result = Proof(options, Path(folder), nobody).run()
+        with databases.places(options.store) as place:
+            result = Proof(options, Path(folder), place, nobody).run()
     print()
-    for name, value in rows(result):
+    points = databases.points_of(options.store)
+    for name, value in rows(result, points):
         print(f"{name:<32}{value:>12,}")
     print(f"\nseed {options.seed}, {time.monotonic() - began:.0f} s")
-    wrong = list(complaints(result, whole=options.kills >= WHOLE_KILLS))
+    wrong = list(complaints(result, points, whole=options.kills >= WHOLE_KILLS))
     for sentence in wrong:
         print(f"not proved: {sentence}")
     return 1 if wrong else 0

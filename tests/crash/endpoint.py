@@ -1,6 +1,7 @@
 """The receiver of ``make crash``: it writes down each notification before it answers.
 
-A process of its own, which nobody kills. Its log is the proof's own record; a line each:
+A process of its own, which nobody kills: :class:`Endpoint` starts it. Its log is the proof's own
+record; a line each:
 
     nanoseconds status number subscription-id notification-id
 
@@ -14,6 +15,7 @@ import json
 import random
 import re
 import ssl
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +23,43 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import trustme
+
+
+class Endpoint:
+    """The receiver's process, and the address of one where nobody listens."""
+
+    def __init__(self, away: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        facts = json.loads(self._process.stdout.readline())  # type: ignore[union-attr]
+        self.url, self.ca, self.away = facts["url"], facts["ca"], away
+
+    def log_to(self, path: Path) -> None:
+        self._tell(f"log {path}")
+
+    def await_quiet(self) -> None:
+        """All that was on its way to it is written down."""
+        self._tell("quiet")
+
+    def flush(self) -> None:
+        """All that it answered is written down."""
+        self._tell("flush")
+
+    def close(self) -> None:
+        self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.wait(20)
+        self._process.stdout.close()  # type: ignore[union-attr]
+
+    def _tell(self, command: str) -> None:
+        print(command, file=self._process.stdin, flush=True)
+        self._process.stdout.readline()  # type: ignore[union-attr]
+
+
+# --- In the process ------------------------------------------------------------------
 
 ANSWERS = {
     status: f"HTTP/1.1 {status} .\r\nContent-Length: 0\r\n\r\n".encode()

@@ -1,16 +1,13 @@
 """One round of ``make crash``: a database, several lives of a process on it, a verdict."""
 
-import json
 import os
 import random
-import shutil
+import select
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,8 @@ import failpoints
 import oracle
 import worker
 import world
+from databases import Database
+from endpoint import Endpoint
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
@@ -33,6 +32,9 @@ _LIFE_SECONDS, _DRAIN_SECONDS = 15.0, 120.0
 _EVENTS = 1_100
 # Past the lease, so that nothing may start before the next heartbeat.
 _STOP_SECONDS = world.SETTINGS["lease_ms"] / 1_000 + 0.5
+# A process that was stopped is taken over a heartbeat after this; a busy machine takes longer.
+_TAKEOVER_SECONDS = world.SETTINGS["takeover_ms"] / 1_000 + 10.0
+_FENCED_SECONDS, _ARRIVES_SECONDS = 10.0, 0.1
 # With so many events in the outbox the next life only delivers.
 _BACKLOG = 2_000
 _UNDER_WAY = (
@@ -45,40 +47,6 @@ _LEFT = (
     " JOIN webhooksub_subscription s ON s.seq = subscription_seq"
     " WHERE state IN (1, 2) AND s.resource NOT LIKE '%/away/%')"
 )
-
-
-class Endpoint:
-    """The receiver's process, and the address of one where nobody listens."""
-
-    def __init__(self, away: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, HERE / "endpoint.py"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        facts = json.loads(self._process.stdout.readline())  # type: ignore[union-attr]
-        self.url, self.ca, self.away = facts["url"], facts["ca"], away
-
-    def log_to(self, path: Path) -> None:
-        self._tell(f"log {path}")
-
-    def await_quiet(self) -> None:
-        """All that was on its way to it is written down."""
-        self._tell("quiet")
-
-    def flush(self) -> None:
-        """All that it answered is written down."""
-        self._tell("flush")
-
-    def close(self) -> None:
-        self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait(20)
-        self._process.stdout.close()  # type: ignore[union-attr]
-
-    def _tell(self, command: str) -> None:
-        print(command, file=self._process.stdin, flush=True)
-        self._process.stdout.readline()  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -98,11 +66,13 @@ class Result:
 
 
 class Round:
-    """`kinds` are what ends its lives, in order. `told` is called after each of them."""
+    """`kinds` are what ends its lives, in order. `told` is called after each of them.
+    `database` has the subscriptions, and is the round's alone."""
 
     def __init__(
         self,
         folder: Path,
+        database: Database,
         endpoint: Endpoint,
         kinds: list[str],
         *,
@@ -113,14 +83,14 @@ class Round:
     ) -> None:
         self._folder, self._endpoint, self._kinds, self._told = folder, endpoint, kinds, told
         self._chance = random.Random(seed)
-        self._database = folder / "hooks.db"
+        self._database = database
         self._receipts = folder / "receipts"
         self._errors = folder / "errors"
         self._acknowledged = folder / "acknowledged"
         self._hit, self._armed = folder / "hit", folder / "armed"
         self._orders = worker.Orders(
             "work",
-            str(self._database),
+            database.url,
             str(self._acknowledged),
             endpoint.ca,
             life=0,
@@ -131,10 +101,8 @@ class Round:
         self._killed_at: list[int] = []
         self._result = Result(oracle.Verdict())
 
-    def run(self, template: Path) -> Result:
-        """`template` is a database with the subscriptions, which is copied."""
+    def run(self) -> Result:
         began = time.monotonic()
-        shutil.copy(template, self._database)
         self._receipts.touch()
         self._endpoint.log_to(self._receipts)
         for life, kind in enumerate(self._kinds, 1):
@@ -169,7 +137,9 @@ class Round:
         else:
             process = self._start("work")
             self._until_acknowledged(process)
-            if kind == STOPPED:
+            if kind == STOPPED and self._database.shared:
+                process = self._stop_and_take_over(process)
+            elif kind == STOPPED:
                 self._stop_and_resume(process)
             self._kill(process)
         self._note_death(kind)
@@ -206,6 +176,47 @@ class Round:
         time.sleep(self._chance.uniform(0.5, 1.0))
         self._kill(intruder)
 
+    def _stop_and_take_over(self, process: Any) -> Any:
+        """Another is given what it held; resumed, it must notice and stop. Answers the other
+        one. They do not run at once: an attempt that was under way may end when it is resumed,
+        and would come between the other's."""
+        [(seq,)] = self._database.ask("SELECT max(seq) FROM webhooksub_dispatcher")
+        process.send_signal(signal.SIGSTOP)
+        other = self._start("intrude")
+        other.stdout.readline()
+        self._await_takeover(seq)
+        other.send_signal(signal.SIGSTOP)
+        self._mark()
+        process.send_signal(signal.SIGCONT)
+        readable, _, _ = select.select([process.stdout], [], [], _FENCED_SECONDS)
+        if not readable or process.stdout.readline() != "fenced\n":
+            self._result.verdict.wrong.append("who was taken over did not notice")
+        self._kill(process)
+        self._mark()
+        other.send_signal(signal.SIGCONT)
+        time.sleep(self._chance.uniform(0.2, 0.5))
+        return other
+
+    def _mark(self) -> None:
+        """Nobody delivers now, and what was sent is written down."""
+        time.sleep(_ARRIVES_SECONDS)
+        self._endpoint.flush()
+        self._killed_at.append(time.monotonic_ns())
+
+    def _await_takeover(self, seq: int) -> None:
+        """Notes the last moment at which nobody else could have what the other one held."""
+        state = f"SELECT state FROM webhooksub_dispatcher WHERE seq = {seq}"
+        deadline = time.monotonic() + _TAKEOVER_SECONDS
+        mark = asked = time.monotonic_ns()
+        while self._database.ask(state) != [(3,)]:
+            mark = asked
+            if time.monotonic() > deadline:
+                self._result.verdict.wrong.append("who was stopped was not taken over")
+                break
+            time.sleep(0.02)
+            asked = time.monotonic_ns()
+        self._killed_at.append(mark)
+
     def _kill(self, process: Any) -> None:
         process.kill()
         process.wait()
@@ -241,7 +252,7 @@ class Round:
             environ["WHS_FAILPOINT"] = f"{failpoint}:{nth}"
             environ["WHS_FAILPOINT_FROM"] = str(self._armed)
             environ["WHS_FAILPOINT_HIT"] = str(self._hit)
-            environ["WHS_FAILPOINT_DATABASE"] = str(self._database)
+            environ |= self._database.environ
         orders = replace(self._orders, role=role)
         with self._errors.open("ab") as errors:
             return subprocess.Popen(
@@ -256,10 +267,8 @@ class Round:
     # --- what is seen from outside ---------------------------------------------------
 
     def _count(self, sql: str) -> tuple[int, ...]:
-        with closing(sqlite3.connect(self._database)) as connection:
-            connection.execute("PRAGMA busy_timeout = 10000")
-            counts: tuple[int, ...] = connection.execute(sql).fetchone()
-            return counts
+        [counts] = self._database.ask(sql)
+        return counts
 
     def _not_acknowledged(self, life: int) -> tuple[int, ...]:
         """The one with a key that each earlier life may have been publishing at its end."""
@@ -282,8 +291,6 @@ class Round:
             world.REPORT_SLOTS * world.BATCH,
         )
         verdict.wrong += self._result.verdict.wrong
-        if self._count("SELECT count(*) FROM sqlite_master WHERE name LIKE '%_next%'")[0]:
-            verdict.wrong.append("a half of a migration is left")
         if errors := self._errors.read_text():
             verdict.wrong.append(f"the process complained: {errors[-600:]}")
         return verdict

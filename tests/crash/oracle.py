@@ -1,24 +1,24 @@
 """Judges what became of each event, from outside: by what was acknowledged, by the
-receiver's own log and by the rows in the file, read with ``sqlite3``.
+receiver's own log and by the rows in the database, read without our code.
 
 An acknowledged event must have been received by each subscription of its drawer, or be seen
 to wait, or to have ended otherwise. It may be received again after a kill that lay between,
 by as many notifications as the dispatcher can lose sight of; always with the same id.
 """
 
-import sqlite3
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from databases import Database
 
 Pair = tuple[int, str]  # an event's number, a subscription's id
 
 DELIVERED = 3
-_EVENTS = "SELECT seq, json_extract(CAST(data AS TEXT), '$.n') FROM webhooksub_event"
-_SUBSCRIPTIONS = "SELECT seq, lower(hex(id)), resource FROM webhooksub_subscription"
+_EVENTS = "SELECT seq, {number} FROM webhooksub_event"
+_SUBSCRIPTIONS = "SELECT seq, {id}, resource FROM webhooksub_subscription"
 _DELIVERIES = "SELECT event_seq, subscription_seq, state FROM webhooksub_delivery"
 _OUTBOX = "SELECT event_seq FROM webhooksub_outbox"
 
@@ -39,13 +39,13 @@ class Receipt:
 
 @dataclass
 class Rows:
-    """What the file says; subscriptions by the drawer they belong to."""
+    """What the database says; subscriptions by the drawer they belong to."""
 
     subscriptions: dict[str, list[str]] = field(default_factory=dict)
     events: set[int] = field(default_factory=set)  # numbers
     queued: set[int] = field(default_factory=set)  # numbers of those in the outbox
     ended: set[Pair] = field(default_factory=set)  # with a row, and not delivered by it
-    damage: list[str] = field(default_factory=list)  # what SQLite says of the file
+    damage: list[str] = field(default_factory=list)  # what it says of itself
 
 
 @dataclass
@@ -87,20 +87,18 @@ def read_receipts(path: Path) -> list[Receipt]:
     return receipts
 
 
-def read_rows(database: Path) -> Rows:
-    rows = Rows()
-    with closing(sqlite3.connect(database)) as connection:
-        events = dict(connection.execute(_EVENTS))
-        rows.events = set(events.values())
-        rows.queued = {events[seq] for (seq,) in connection.execute(_OUTBOX) if seq in events}
-        names = {}
-        for seq, id_, resource in connection.execute(_SUBSCRIPTIONS):
-            names[seq] = id_
-            rows.subscriptions.setdefault(resource.split("/")[3], []).append(id_)
-        for event, subscription, state in connection.execute(_DELIVERIES):
-            if state != DELIVERED and event in events:
-                rows.ended.add((events[event], names[subscription]))
-        rows.damage = [t for (t,) in connection.execute("PRAGMA quick_check") if t != "ok"]
+def read_rows(database: Database) -> Rows:
+    rows = Rows(damage=database.damage())
+    events = {seq: n for seq, n in database.ask(_EVENTS.format(number=database.NUMBER))}
+    rows.events = set(events.values())
+    rows.queued = {events[seq] for (seq,) in database.ask(_OUTBOX) if seq in events}
+    names = {}
+    for seq, id_, resource in database.ask(_SUBSCRIPTIONS.format(id=database.ID)):
+        names[seq] = id_
+        rows.subscriptions.setdefault(resource.split("/")[3], []).append(id_)
+    for event, subscription, state in database.ask(_DELIVERIES):
+        if state != DELIVERED and event in events:
+            rows.ended.add((events[event], names[subscription]))
     return rows
 
 

@@ -25,7 +25,8 @@ from typing import Any
 
 import oracle
 import world
-from lives import Endpoint
+from databases import SqliteFile
+from endpoint import Endpoint
 
 from webhooksub import ConfigurationError, Dispatcher
 
@@ -53,7 +54,7 @@ class Published:
 
 class Publisher:
     def __init__(self, database: Path, ca_pem: bytes, first: int) -> None:
-        self._hooks = world.open_dispatcher(database, ca_pem)
+        self._hooks = world.open_dispatcher(SqliteFile(database).url, ca_pem)
         self._own = sqlite3.connect(database, isolation_level=None, timeout=10)
         self._own.execute("PRAGMA wal_autocheckpoint = 0")
         self._numbers = itertools.count(first)
@@ -146,7 +147,7 @@ def deliver(endpoint: Endpoint, folder: Path, processes: int, seconds: float) ->
     published, refused, left = publish_beside(endpoint, database, processes, seconds)
     endpoint.flush()
     received = Counter(receipt.pair[0] for receipt in oracle.read_receipts(receipts))
-    return Outcome(published, received, refused, oracle.read_rows(database).damage, left)
+    return Outcome(published, received, refused, SqliteFile(database).damage(), left)
 
 
 def publish_beside(
@@ -155,7 +156,7 @@ def publish_beside(
     """What the publishers did beside a dispatcher, what a second dispatcher was told, and
     what was not delivered at the end."""
     ca_pem, published = endpoint.ca.encode(), Published()
-    with world.open_dispatcher(database, ca_pem) as hooks:
+    with world.open_dispatcher(SqliteFile(database).url, ca_pem) as hooks:
         world.subscribe_all(hooks, 1, endpoint.url, endpoint.away)
         context = multiprocessing.get_context("spawn")
         out = context.Queue()
@@ -176,7 +177,7 @@ def publish_beside(
 
 
 def start_second(database: Path, ca_pem: bytes) -> str:
-    second = world.open_dispatcher(database, ca_pem)
+    second = world.open_dispatcher(SqliteFile(database).url, ca_pem)
     try:
         second.start()
     except ConfigurationError as error:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from databases import SqliteFile
 from oracle import (
     Receipt,
     Rows,
@@ -123,7 +124,7 @@ def test_the_file_is_read_as_a_dispatcher_writes_it(tmp_path: Path) -> None:
     with pytest.warns(RuntimeWarning, match="no dispatcher"):
         publisher.publish("tenant/acme/sidedrawer/s1/record/r1", "update", {"n": 3})
     publisher.close()
-    rows = read_rows(tmp_path / "hooks.db")
+    rows = read_rows(SqliteFile(tmp_path / "hooks.db"))
     [subscription] = rows.subscriptions["s1"]
     assert subscription == info.id.replace("-", "")
     assert (rows.events, rows.queued, rows.damage) == ({1, 2, 3}, {3}, [])

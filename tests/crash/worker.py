@@ -18,14 +18,13 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import defects
 import failpoints
 import world
 
-from webhooksub import ConfigurationError, Dispatcher
+from webhooksub import ConfigurationError, Dispatcher, StoreUnavailable
 from webhooksub.config import StoreConfig
 from webhooksub.dispatcher import system_clock
 from webhooksub.store import open_store, sqlite
@@ -43,7 +42,7 @@ class Orders:
     """What one life of the process is for."""
 
     role: str  # work: publish and deliver; drain: deliver; intrude: deliver; migrate
-    database: str
+    database: str  # its URL
     acknowledged: str  # file of acknowledgements
     ca: str
     life: int
@@ -66,6 +65,10 @@ class Load:
         self._chance = random.Random(orders.seed)
         self._file = os.open(orders.acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._drawers = [d for d in world.drawers(orders.fan_out) if d.share]
+        # A server ends the session of a process that was stopped: what it was about to write
+        # is not acknowledged.
+        refused = (StoreUnavailable,) if hooks._store.shared else ()
+        self._attempt = contextlib.suppress(*refused)
 
     def bulk(self) -> None:
         """Many in one transaction, to every drawer by its share."""
@@ -73,42 +76,47 @@ class Load:
             numbers = range(n, n + 25)
             shares = [d.share for d in self._drawers]
             to = self._chance.choices(self._drawers, shares, k=len(numbers))
-            self._hooks.publish_many(
-                [self._event(n, drawer) for n, drawer in zip(numbers, to, strict=True)]
-            )
-            self._acknowledge(zip(numbers, to, strict=True))
+            events = [self._event(n, drawer) for n, drawer in zip(numbers, to, strict=True)]
+            with self._attempt:
+                self._hooks.publish_many(events)
+                self._acknowledge(zip(numbers, to, strict=True))
 
     def single(self) -> None:
         """One by one, as most services do."""
         for n in self._numbers(1, step=1, share=0.2):
             drawer = self._chance.choice(self._drawers)
-            self._hooks.publish(*self._event(n, drawer))
-            self._acknowledge([(n, drawer)])
+            with self._attempt:
+                self._hooks.publish(*self._event(n, drawer))
+                self._acknowledge([(n, drawer)])
 
     def keyed(self) -> None:
         """With a key, and again after a crash: what was not acknowledged is repeated."""
         drawer = world.DRAWERS["one0"]
         for n in itertools.chain(self._orders.keyed, self._numbers(2, step=1, share=0.1)):
             path = f"{drawer.resource}/r{n}"
-            self._hooks.publish(path, "update", {"n": n}, idempotency_key=str(n))
-            self._acknowledge([(n, drawer)])
+            with self._attempt:
+                self._hooks.publish(path, "update", {"n": n}, idempotency_key=str(n))
+                self._acknowledge([(n, drawer)])
 
     def crowd(self) -> None:
         """The few events that everybody hears."""
         drawer = world.DRAWERS["crowd"]
         for n in itertools.islice(self._numbers(3, step=1), self._orders.crowds):
-            self._hooks.publish(*self._event(n, drawer))
-            self._acknowledge([(n, drawer)])
+            with self._attempt:
+                self._hooks.publish(*self._event(n, drawer))
+                self._acknowledge([(n, drawer)])
 
     def prune(self) -> None:
         while True:
             time.sleep(0.2)
-            self._hooks.prune(datetime.now(UTC) - timedelta(seconds=1))
+            with self._attempt:
+                self._hooks.prune(datetime.now(UTC) - timedelta(seconds=1))
 
     def change_keys(self) -> None:
         [info] = self._hooks.subscriptions(resource=world.DRAWERS["one1"].resource)
         for n in itertools.count():
-            self._hooks.update(info.id, integrity_key=f"{n:032}")
+            with self._attempt:
+                self._hooks.update(info.id, integrity_key=f"{n:032}")
             time.sleep(0.1)
 
     def _numbers(self, kind: int, *, step: int, share: float = 1) -> Iterator[int]:
@@ -130,25 +138,28 @@ class Load:
 
 
 def work(orders: Orders) -> None:
-    hooks = world.open_dispatcher(Path(orders.database), orders.ca.encode())
+    hooks = world.open_dispatcher(orders.database, orders.ca.encode())
     load = Load(hooks, orders)
     hooks.start()
     print("ready", flush=True)
     for act in (load.bulk, load.single, load.keyed, load.crowd, load.prune, load.change_keys):
         threading.Thread(target=act, daemon=True).start()
+    while hooks.delivers:
+        time.sleep(0.02)
+    print("fenced", flush=True)
     threading.Event().wait()
 
 
 def drain(orders: Orders) -> None:
     """Delivers until its standard input ends."""
-    with world.open_dispatcher(Path(orders.database), orders.ca.encode()):
+    with world.open_dispatcher(orders.database, orders.ca.encode()):
         print("ready", flush=True)
         sys.stdin.read()
 
 
 def intrude(orders: Orders) -> None:
     """Is refused, or else delivers beside the other."""
-    hooks = world.open_dispatcher(Path(orders.database), orders.ca.encode())
+    hooks = world.open_dispatcher(orders.database, orders.ca.encode())
     try:
         hooks.start()
     except ConfigurationError as error:
@@ -159,7 +170,7 @@ def intrude(orders: Orders) -> None:
 
 
 def migrate(orders: Orders) -> None:
-    store = open_store(f"sqlite:///{orders.database}", StoreConfig(), system_clock)
+    store = open_store(orders.database, StoreConfig(), system_clock)
     print(f"version {store.migrate()}", flush=True)  # type: ignore[attr-defined]
 
 

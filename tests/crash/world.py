@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from webhooksub import Dispatcher, allow_all
@@ -23,6 +22,7 @@ REPORT_SLOTS = 128
 SETTINGS: dict[str, Any] = {
     "heartbeat_ms": 300,
     "lease_ms": 1_500,
+    "takeover_ms": 2_500,
     "poll_ms": 50,
     "report_slots": REPORT_SLOTS,
     "in_flight_per_origin": 32,
@@ -76,9 +76,9 @@ def drawers(fan_out: int) -> list[Drawer]:
     return [drawer for drawer in DRAWERS.values() if drawer.subscriptions <= fan_out]
 
 
-def open_dispatcher(database: Path, ca_pem: bytes, **settings: Any) -> Dispatcher:
+def open_dispatcher(url: str, ca_pem: bytes, **settings: Any) -> Dispatcher:
     return Dispatcher(
-        f"sqlite:///{database}",
+        url,
         authorizer=allow_all,
         dev=True,
         ca_pem=ca_pem,

@@ -28,9 +28,9 @@ from typing import Any
 
 import defects
 import oracle
-import psycopg
 import world
-from lives import Endpoint
+from databases import PostgresDatabase
+from endpoint import Endpoint
 from postgres import PostgresServer
 
 from webhooksub import Dispatcher, StoreUnavailable, allow_all
@@ -40,10 +40,8 @@ KILLS, DISPATCHERS = 50, 3
 KILLED, STOPPED, RESTARTED = "killed", "stopped and resumed", "server restarted"
 # Of the kills so many stop the process first; and after so many the server is restarted.
 STOPPED_SHARE, RESTART_EVERY = 0.2, 10
-# Who is silent for so long is dead: more than the lease.
-TAKEOVER_MS = 2_500
 #: A heartbeat later at most it is taken over; a busy machine may take this much more.
-STATED_SECONDS = (TAKEOVER_MS + world.SETTINGS["heartbeat_ms"]) / 1_000
+STATED_SECONDS = (world.SETTINGS["takeover_ms"] + world.SETTINGS["heartbeat_ms"]) / 1_000
 _SLACK_SECONDS = 5.0
 SHARE_LEAST = 0.10
 _MANY, _PAUSE_SECONDS = 20, 0.03
@@ -52,7 +50,7 @@ _MANY, _PAUSE_SECONDS = 20, 0.03
 _BURST, _BURST_EVERY = 600, 25
 _HELD, _HELD_SECONDS = 100, 5.0
 _DRAIN_SECONDS = 120.0
-SETTINGS: dict[str, Any] = world.SETTINGS | {"takeover_ms": TAKEOVER_MS, "claim_events": 100}
+SETTINGS: dict[str, Any] = world.SETTINGS | {"claim_events": 100}
 DRAWERS = [f"one{n}" for n in range(3)] + [f"batched{n}" for n in range(3)] + ["flaky"]
 
 
@@ -92,6 +90,7 @@ class Proof:
         self._chance = random.Random(self.options.seed)
         self._server = PostgresServer()
         self._server.start()
+        self._database = PostgresDatabase(self._server)
         self._endpoint = Endpoint("")
         self._ended = threading.Event()
         self.places = [Place(self.folder / f"counts-{n}") for n in range(DISPATCHERS)]
@@ -136,7 +135,7 @@ class Proof:
         verdict = oracle.judge(
             self.acknowledged,
             oracle.read_receipts(receipts),
-            self._rows(),
+            oracle.read_rows(self._database),
             sorted(self._marks),
             world.REPORT_SLOTS * world.BATCH,
         )
@@ -221,7 +220,7 @@ class Proof:
     def _await_work(self, seq: int) -> None:
         held = f"SELECT count(*) FROM webhooksub_outbox WHERE dispatcher = {seq}"
         deadline = time.monotonic() + _HELD_SECONDS
-        while self._ask(held)[0][0] < _HELD and time.monotonic() < deadline:
+        while self._database.ask(held)[0][0] < _HELD and time.monotonic() < deadline:
             time.sleep(0.002)
 
     def _await_takeover(self, seq: int, began: float) -> None:
@@ -231,7 +230,7 @@ class Proof:
         mark = time.monotonic_ns()
         while True:
             asked = time.monotonic_ns()
-            if self._ask(state) == [(3,)]:
+            if self._database.ask(state) == [(3,)]:
                 self.takeovers.append(time.monotonic() - began)
                 break
             mark = asked
@@ -253,32 +252,8 @@ class Proof:
             " + (SELECT count(*) FROM webhooksub_delivery WHERE state IN (1, 2))"
         )
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while self._ask(left) != [(0,)] and time.monotonic() < deadline:
+        while self._database.ask(left) != [(0,)] and time.monotonic() < deadline:
             time.sleep(0.1)
-
-    # --- what is seen from outside ---------------------------------------------------
-
-    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self._server.conninfo()) as connection:
-            return connection.execute(sql).fetchall()  # type: ignore[arg-type]
-
-    def _rows(self) -> oracle.Rows:
-        rows = oracle.Rows()
-        number = "convert_from(data, 'UTF8')::json->>'n'"
-        events = {s: int(n) for s, n in self._ask(f"SELECT seq, {number} FROM webhooksub_event")}
-        rows.events = set(events.values())
-        rows.queued = {events[s] for (s,) in self._ask("SELECT event_seq FROM webhooksub_outbox")}
-        names = {}
-        for seq, id_, resource in self._ask(
-            "SELECT seq, encode(id, 'hex'), resource FROM webhooksub_subscription"
-        ):
-            names[seq] = id_
-            rows.subscriptions.setdefault(resource.split("/")[3], []).append(id_)
-        for event, subscription in self._ask(
-            "SELECT event_seq, subscription_seq FROM webhooksub_delivery WHERE state <> 3"
-        ):
-            rows.ended.add((events[event], names[subscription]))
-        return rows
 
 
 # --- Telling ---------------------------------------------------------------------------

@@ -15,7 +15,17 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection
 
-from webhooksub.store import hot, migrations, outbox, retention, role, secrets, sqlite
+from webhooksub.store import (
+    hot,
+    migrations,
+    outbox,
+    postgres,
+    postgres_hot,
+    retention,
+    role,
+    secrets,
+    sqlite,
+)
 
 #: Every point, in the order of an event's life, and how often a busy process passes it
 #: while it lives: which of the passes is the last one is drawn from so many.
@@ -35,6 +45,8 @@ POINTS: dict[str, int] = {
 }
 #: Those of the C core.
 IN_C = ("mid-send", "after-answer", "in-spill")
+#: Those of a file that the process writes itself: a server has others, in other processes.
+OF_FILES = ("in-checkpoint",)
 
 Passes = Callable[[str], None]
 
@@ -86,7 +98,8 @@ def publishing(passes: Passes) -> Iterator[Any]:
 
     yield before(outbox, "write_events", lambda *_, **__: passes("before-insert"))
     yield after(outbox, "write_events", inserted)
-    yield after(sqlite.SqliteFile, "commit", committed)
+    for kind in (sqlite.SqliteFile, postgres.PostgresDatabase):
+        yield after(kind, "commit", committed)
 
 
 def claiming(passes: Passes) -> Iterator[Any]:
@@ -112,7 +125,8 @@ def writing(passes: Passes) -> Iterator[Any]:
         if done:
             passes("in-settle")
 
-    yield before(hot.SqliteStatements, "delete_outbox", settled)
+    for kind in (hot.SqliteStatements, postgres_hot.PostgresStatements):
+        yield before(kind, "delete_outbox", settled)
     yield after(secrets, "drop_keys", lambda _: passes("in-key-change"))
     yield after(retention.Pruning, "_delete", lambda _: passes("in-prune"))
 

@@ -109,18 +109,18 @@ class PostgresServer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def conninfo(self, schema: str = "public") -> str:
+    def conninfo(self, schema: str = "public", database: str = "postgres") -> str:
         """For psycopg."""
         options = f"options='-csearch_path={schema}'"
-        return f"host={self.folder} user=postgres dbname=postgres {options}"
+        return f"host={self.folder} user=postgres dbname={database} {options}"
 
     def connect(self, schema: str = "public") -> psycopg.Connection:
         return psycopg.connect(self.conninfo(schema))
 
-    def url(self, schema: str = "public") -> str:
+    def url(self, schema: str = "public", database: str = "postgres") -> str:
         """For a Dispatcher."""
         return (
-            f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
+            f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
             f"&options=-csearch_path%3D{schema}"
         )
 

@@ -16,7 +16,7 @@ import jwt
 import pytest
 from acme import PATH, Make
 from commands import Running, options_to_reach, webhooksub
-from seen import rows, wait_until
+from seen import wait_until
 from served import Answer, ask
 
 from webhooksub import Verifier
@@ -38,6 +38,7 @@ MEMBER, OUTSIDER = token(["acme"]), token(["other"], sub="eve")
 
 
 pytestmark = pytest.mark.stores("sqlite")
+on_each_store = pytest.mark.stores("sqlite", "postgresql")
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def database(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, receiver: Receiver) -> Serve:
-    """Starts it on a port that the kernel chooses."""
+def serve(tmp_path: Path, receiver: Receiver, kit: Any) -> Serve:
+    """Starts it on the test's store, on a port that the kernel chooses."""
 
     def start(*options: str, port: int = 0) -> Running:
         key = tmp_path / "jwt.key"
@@ -55,8 +56,8 @@ def serve(tmp_path: Path, receiver: Receiver) -> Serve:
         who = ["--jwt-key-file", str(key), "--algorithm", "HS256"]
         who += ["--issuer", ISSUER, "--audience", AUDIENCE]
         reach = options_to_reach(receiver, tmp_path)
-        listen = ["--listen", f"127.0.0.1:{port}"]
-        return webhooksub("serve", *listen, *who, *reach, *options, folder=tmp_path)
+        where = ["--listen", f"127.0.0.1:{port}", "--database", kit.url]
+        return webhooksub("serve", *where, *who, *reach, *options, folder=tmp_path)
 
     return start
 
@@ -78,8 +79,9 @@ def asking(process: Running) -> Callable[..., Answer]:
 # --- what its customers see ----------------------------------------------------------
 
 
+@on_each_store
 def test_a_member_subscribes_an_outsider_sees_nothing_and_the_key_works(
-    serve: Serve, receiver: Receiver, make: Make, database: Path
+    serve: Serve, receiver: Receiver, make: Make
 ) -> None:
     with serve("--poll-ms", "30") as process:
         request = asking(process)
@@ -184,6 +186,7 @@ EC_KEY = json.dumps(
 # --- what its supervisor sees --------------------------------------------------------
 
 
+@on_each_store
 def test_health_and_an_order_to_end(serve: Serve) -> None:
     with serve() as process:
         port = port_of(process)
@@ -195,8 +198,9 @@ def test_health_and_an_order_to_end(serve: Serve) -> None:
             ask(port, "GET", "/healthz")
 
 
+@on_each_store
 def test_a_request_and_an_attempt_under_way_are_finished(
-    serve: Serve, receiver: Receiver, make: Make, database: Path
+    serve: Serve, receiver: Receiver, make: Make, kit: Any
 ) -> None:
     """The grace is for both together."""
     receiver.answer(delay=1.5)
@@ -217,8 +221,7 @@ def test_a_request_and_an_attempt_under_way_are_finished(
             process.tell(signal.SIGTERM)
             assert b'{"result":"delivered"}' in read_all(client)
         assert process.wait() == 0, process.said
-    [(state, attempts)] = rows(database, "select state, attempts from webhooksub_delivery")
-    assert (state, attempts) == (3, 1)
+    assert kit.sql("select state, attempts from webhooksub_delivery") == [(3, 1)]
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -262,6 +265,23 @@ def test_a_second_one_is_refused_and_told_who_delivers(serve: Serve) -> None:
             assert ask(port_of(beside), "GET", "/readyz").status == 200
             assert beside.end() == 0, beside.said
         assert first.end() == 0
+
+
+@pytest.mark.stores("postgresql")
+def test_a_second_one_on_a_server_delivers_too(
+    serve: Serve, receiver: Receiver, make: Make, kit: Any
+) -> None:
+    with serve("--poll-ms", "30") as first, serve("--poll-ms", "30") as second:
+        document = SUBSCRIPTION | {"notificationUrl": receiver.url("/hook")}
+        at = asking(first)(MEMBER, "POST", "/webhooks", document).headers["location"]
+        assert asking(second)(MEMBER, "GET", at).status == 200
+        assert kit.sql("select count(*) from webhooksub_dispatcher where state = 1") == [(2,)]
+        assert first.end() == 0, first.said
+        publisher = make()
+        publisher.publish(PATH, "update", {"n": 1})
+        publisher.close()
+        receiver.wait_for(1)
+        assert second.end() == 0, second.said
 
 
 def test_a_port_in_use_is_told_before_the_store_is_touched(serve: Serve, database: Path) -> None:

@@ -22,7 +22,7 @@ TESTS = "tests/contrib/django"
 OLDEST, NEWEST = (3, 12), (3, 14)
 EXTRAS = ("test", "serve", "postgresql")
 # What the tests use besides.
-BESIDES = ("Django>=6", "djangorestframework>=3.16", "httpx2")
+BESIDES = ("Django>=6", "djangorestframework>=3.16", "dj-database-url>=3", "httpx2")
 _USABLE = "import ssl, sqlite3, venv, sys; print(*sys.version_info[:3])"
 
 

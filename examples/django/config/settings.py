@@ -1,7 +1,10 @@
-"""The shop's settings. `SHOP_DEBUG=1` is for development, `SHOP_DATABASE` names the file."""
+"""The shop's settings. `SHOP_DEBUG=1` is for development, `SHOP_DATABASE` names the file of SQLite;
+`DATABASE_URL` is another database, such as `postgresql://shop@db.example/shop`."""
 
 import os
 from pathlib import Path
+
+import dj_database_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEBUG = os.environ.get("SHOP_DEBUG") == "1"
@@ -28,17 +31,16 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("SHOP_DATABASE", BASE_DIR / "shop.sqlite3"),
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0",
-        },
-    }
+SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": os.environ.get("SHOP_DATABASE", BASE_DIR / "shop.sqlite3"),
+    "OPTIONS": {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0",
+    },
 }
+DATABASES = {"default": dj_database_url.config() or SQLITE}
 
 WEBHOOKSUB = {
     "authorizer": "shop.webhooks.Authorizer",

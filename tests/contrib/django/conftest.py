@@ -34,6 +34,7 @@ else:
     _folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
     _migrated = _folder / "migrated.sqlite3"
+    os.environ.pop("DATABASE_URL", None)
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SHOP_DATABASE": str(_migrated),

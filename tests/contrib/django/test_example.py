@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
+import pytest
 from django.test import Client
+from postgres import shared_server
 from shop.management.processes import PROJECT
 
 
@@ -19,12 +23,28 @@ def make(target: str, **environ: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_its_own_tests_pass() -> None:
-    assert "Ran 6 tests" in make("test")
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def environ(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Of a shop on such a database."""
+    if request.param == "SQLite":
+        yield {}
+        return
+    server = shared_server()
+    with psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE shop")
+        yield {"DATABASE_URL": f"postgresql://postgres@/shop?host={server.folder}"}
+        connection.execute("DROP DATABASE shop WITH (FORCE)")
 
 
-def test_the_demo_shows_what_becomes_of_a_change() -> None:
-    shown = make("demo")
+def test_its_own_tests_pass(environ: dict[str, str]) -> None:
+    assert "Ran 6 tests" in make("test", **environ)
+
+
+def test_the_demo_shows_what_becomes_of_a_change(
+    environ: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    shown = make("demo", **environ)
+    assert request.node.callspec.params["environ"] in shown
     assert "NOT" not in shown
     for what in (
         "a committed order arrived, its signature verified",

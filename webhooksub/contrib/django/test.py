@@ -21,6 +21,8 @@ from unittest import TestCase
 from django.db.models import Max
 
 from ...events import Action
+from . import database
+from .dispatcher import hooks
 from .models import Event
 
 #: Any data is right.
@@ -46,6 +48,13 @@ class PublishedEvent:
 
 class AssertPublishes(TestCase):
     """Mixed into a test class of Django's, before it."""
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Also ends our own connections to a server: it would not drop the test database."""
+        super().tearDownClass()
+        if database.on_server(database.connection()):
+            hooks.close()
 
     @contextmanager
     def assertPublishes(

@@ -1,7 +1,8 @@
 """What becomes of a change: committed, rolled back, committed while nobody delivers.
 
 A web process and a worker, as in production, and a customer's HTTPS endpoint. Ends with 1 when
-something is not as promised. `make demo` gives it a database of its own.
+something is not as promised. `make demo` gives it a file of its own; in the database of a
+DATABASE_URL what it wrote stays, and it can be run again.
 """
 
 import platform
@@ -15,6 +16,7 @@ from typing import Any
 import django
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 from shop.management.processes import post, web, worker
 from shop.models import Shop
@@ -45,7 +47,9 @@ class Demo:
 
     def __init__(self, receiver: Receiver, verdict: Verdict) -> None:
         self.receiver, self.show = receiver, verdict.show
-        user = get_user_model().objects.create_superuser("ann", password="ann")
+        users = get_user_model().objects
+        user = users.filter(username="ann").first()
+        user = user or users.create_superuser("ann", password="ann")
         self.shop = Shop.objects.create(name="Books", owner=user)
         self.token = token_for(user)
 
@@ -129,7 +133,8 @@ class Command(BaseCommand):
     help = "Shows what becomes of committed and of rolled back changes."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        print("Django", django.get_version(), "on Python", platform.python_version())
+        versions = f"Django {django.get_version()} on Python {platform.python_version()}"
+        print(f"{versions}, {connection.display_name}")
         verdict = Verdict()
         with tempfile.TemporaryDirectory() as folder:
             run(verdict, Path(folder))

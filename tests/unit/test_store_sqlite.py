@@ -90,6 +90,15 @@ def test_a_hosts_own_file_must_be_in_wal_mode(kit: Any) -> None:
     assert rows(kit, "PRAGMA auto_vacuum") == [(0,)], "a host's file is not changed"
 
 
+def test_a_file_that_a_start_without_room_left_is_made_ready_by_the_next_one(kit: Any) -> None:
+    change(kit, "CREATE TABLE half (id INTEGER)")
+    change(kit, "DROP TABLE half")
+    assert kit.path.stat().st_size > 0
+    kit.store().publish([kit.event()])
+    assert rows(kit, "PRAGMA journal_mode") == [("wal",)]
+    assert rows(kit, "PRAGMA auto_vacuum") == [(2,)]
+
+
 # What SQLite locks in the file while a connection is open: see "Locking" in its sources.
 _TAKE_THE_FILE = """
 import fcntl, sys

@@ -146,15 +146,14 @@ class SqliteFile:
             _make_file(os.path.realpath(self.path))
             if not os.path.isfile(self.path) or not os.access(self.path, os.R_OK | os.W_OK):
                 raise PermissionError(f"not a file that we may read and write: {self.path!r}")
-            empty = os.stat(self.path).st_size == 0
         except OSError as error:
             raise ConfigurationError(f"cannot open the database: {error}") from error
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as raw:
             self._presence.remember()
             raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            if empty:  # the order matters: WAL writes the first page
-                raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                raw.execute("PRAGMA journal_mode = WAL")
+            # Nobody's yet: new, or an earlier start found no room for more.
+            if not raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                _prepare(raw)
             joining.check_wal(raw)
 
     def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
@@ -371,6 +370,15 @@ def _path(url: str) -> str:
     if not database or database == ":memory:":
         raise ConfigurationError("a SQLite store needs a file; use memory:// for none")
     return os.path.abspath(database)
+
+
+def _prepare(raw: sqlite3.Connection) -> None:
+    """Of a file without tables. The order matters: WAL writes the first page, and one that is
+    written is written anew by VACUUM alone."""
+    raw.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if raw.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+        raw.execute("VACUUM")
+    raw.execute("PRAGMA journal_mode = WAL")
 
 
 def _size(path: str) -> int:

@@ -108,15 +108,23 @@ def judge(
     rows: Rows,
     kills: Sequence[int],
     window: int,
+    resumed: Sequence[tuple[int, int]] = (),
+    under_way: int = 0,
 ) -> Verdict:
     """`kills` are when nobody delivered any more, in order; `window` is how many notifications
-    one of them may repeat."""
+    one of them may repeat. `resumed` are from and until when who was taken over ran again: so
+    many attempts as were `under_way` when it was stopped may end then, beside others'."""
     verdict = Verdict(acknowledged=len(acknowledged), wrong=list(rows.damage))
     by_pair = defaultdict(list)
     for receipt in receipts:
         by_pair[receipt.pair].append(receipt)
     _judge_arrival(acknowledged, by_pair, rows, verdict)
-    _judge_repeats(by_pair, kills, window, verdict)
+    twice = _judge_repeats(by_pair, kills, window, verdict)
+    for start, end in resumed:
+        meanwhile = [(n, at) for n, at in twice if any(start <= t <= end for t in at)]
+        if len(meanwhile) <= under_way:
+            twice = [found for found in twice if found not in meanwhile]
+    verdict.wrong += [f"event {n} came twice, and no kill lay between" for n, _ in twice]
     return verdict
 
 
@@ -149,8 +157,10 @@ def _judge_repeats(
     kills: Sequence[int],
     window: int,
     verdict: Verdict,
-) -> None:
+) -> list[tuple[int, tuple[int, int]]]:
+    """Answers what came twice for no kill, and when."""
     by_kill: Counter[int] = Counter()
+    twice = []
     for pair, receipts in by_pair.items():
         if len({receipt.id for receipt in receipts}) > 1:
             verdict.wrong.append(f"event {pair[0]} came with several ids")
@@ -160,9 +170,10 @@ def _judge_repeats(
             if kill < len(kills) and kills[kill] < later:
                 by_kill[kill] += 1
             else:
-                verdict.wrong.append(f"event {pair[0]} came twice, and no kill lay between")
+                twice.append((pair[0], (earlier, later)))
     verdict.duplicated = by_kill.total()
     verdict.most_duplicated = max(by_kill.values(), default=0)
     for kill, count in by_kill.items():
         if count > window:
             verdict.wrong.append(f"kill {kill} repeated {count} notifications, {window} may be")
+    return twice

@@ -51,7 +51,7 @@ def test_a_kill_at_each_failpoint_loses_nothing(built: None, store: str, kills: 
 @pytest.mark.serial
 @pytest.mark.timeout(300)
 def test_events_that_are_settled_before_they_are_answered_are_seen_to_be_lost(built: None) -> None:
-    done = run("--kills", "6", "--fan-outs", "1", "--sabotage", "settle-before-answer")
+    done = run("--kills", "6", "--fan-outs", "100", "--sabotage", "settle-before-answer")
     assert done.returncode == 1, done.stdout + done.stderr
     assert count(done.stdout, "lost") > 0
     assert "was acknowledged, and never came" in done.stdout

@@ -95,6 +95,7 @@ class Proof:
         self._ended = threading.Event()
         self.places = [Place(self.folder / f"counts-{n}") for n in range(DISPATCHERS)]
         self._marks: list[int] = []
+        self._resumed: list[tuple[int, int]] = []  # who was stopped, until it is killed
         try:
             return self._run()
         finally:
@@ -138,6 +139,8 @@ class Proof:
             oracle.read_rows(self._database),
             sorted(self._marks),
             world.REPORT_SLOTS * world.BATCH,
+            self._resumed,
+            SETTINGS["in_flight_per_origin"],
         )
         verdict.wrong += self.wrong
         return verdict
@@ -208,10 +211,12 @@ class Proof:
         dead = place.seq
         if stopped:
             self._await_takeover(dead, began)
+            resumed_at = time.monotonic_ns()
             place.process.send_signal(signal.SIGCONT)
             time.sleep(1.0)  # what it would do that must do nothing
             place.process.kill()
             place.end()
+            self._resumed.append((resumed_at, time.monotonic_ns()))
         else:
             place.end()
             self._await_takeover(dead, began)

@@ -33,6 +33,7 @@ def receiver() -> Iterator[Receiver]:
         (Kind("write", "ENOSPC"), (1, 40, 90)),
         (Kind("sync", "EIO"), (3, 9)),
         (Kind("step", "IOERR"), (5, 60, 150)),
+        (Kind("sync", "EIO", fresh=True), (4, 5)),
         (Kind("write", "EIO", for_good=True), (40,)),
         *((kind, (1,)) for kind in HURTS),
     ],

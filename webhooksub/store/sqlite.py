@@ -148,13 +148,22 @@ class SqliteFile:
                 raise PermissionError(f"not a file that we may read and write: {self.path!r}")
         except OSError as error:
             raise ConfigurationError(f"cannot open the database: {error}") from error
-        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as raw:
+        with contextlib.closing(self._connect_raw()) as raw:
             self._presence.remember()
-            raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             # Nobody's yet: new, or an earlier start found no room for more.
-            if not raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            new = not raw.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if new:
                 _prepare(raw)
+        # Another connection sees what stands in the file: the first one only what it wrote.
+        with contextlib.closing(self._connect_raw()) as raw:
+            if new and raw.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                raise StoreUnavailable("the disk does not take the new database file")
             joining.check_wal(raw)
+
+    def _connect_raw(self) -> sqlite3.Connection:
+        raw = sqlite3.connect(self.path, isolation_level=None)
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        return raw
 
     def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
         for setting in (

@@ -40,7 +40,8 @@ SQLITE = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0",
     },
 }
-DATABASES = {"default": dj_database_url.config() or SQLITE}
+DATABASE_URL = os.environ.get("DATABASE_URL")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL) if DATABASE_URL else SQLITE}
 
 WEBHOOKSUB = {
     "authorizer": "shop.webhooks.Authorizer",

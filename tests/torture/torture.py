@@ -6,7 +6,7 @@ n-th write, sync, truncation or SQLite step fails (scenario.py, judged by judgin
 disk that is full, broken or gone for a while. The exit code is 0 if no call of all that
 failed led to a crash, a leak, a stuck row, a false acknowledgement or an unexpected answer.
 
-    python tests/torture/torture.py [--step 1] [--kinds write,step] [--sabotage NAME]
+    python tests/torture/torture.py [--step 1] [--only ROW] [--sabotage NAME]
 """
 
 import argparse
@@ -24,8 +24,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import hurt
 import judging
-from programs import PROGRAMS, run_program
+from programs import PROGRAMS, SABOTAGES, run_program
 from scenario import RECORDS, Order, Told
 
 from webhooksub import Dispatcher, allow_all
@@ -246,7 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, add_help=True)
     parser.add_argument("--step", type=int, default=1)
     parser.add_argument("--only", default="", help="rows whose name begins so")
-    parser.add_argument("--sabotage", default="")
+    parser.add_argument("--sabotage", choices=["", *SABOTAGES, *hurt.SABOTAGES], default="")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     print(f"{'kind':<38}{'failed':>7}{'crashes':>9}{'leaks':>7}{'stuck':>7}{'false':>8}"
@@ -259,7 +260,9 @@ def main() -> int:
                 show(rows[-1])
     kinds = [kind for kind in NTH + OUTAGES + HURTS if kind.name.startswith(given.only)]
     with tempfile.TemporaryDirectory() as folder:
-        for row in run_all(Path(folder), given.step, kinds, given.sabotage):
+        # A defect of the programs above is none of the dispatcher's.
+        defect = given.sabotage if given.sabotage in hurt.SABOTAGES else ""
+        for row in run_all(Path(folder), given.step, kinds, defect):
             rows.append(row)
             show(row)
     failed = sum(row.failed for row in rows)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from webhooksub.testing import Receiver
 
@@ -35,10 +36,11 @@ def run_program(program: str, step: int, sabotage: str = "") -> Iterator[Found]:
         for given in ([], tls) if program == "memory" else (tls,):
             leak = [sabotage] if sabotage in SABOTAGES and program == "memory" and not given else []
             command = [BUILT / program, str(step), *given, *leak]
-            yield from _read(program, command)
+            yield from read_program(program, command)
 
 
-def _read(program: str, command: list[object]) -> Iterator[Found]:
+def read_program(program: str, command: list[Any]) -> Iterator[Found]:
+    """What one run of it found, each kind of call apart."""
     try:
         done = subprocess.run(
             [str(word) for word in command], capture_output=True, text=True, timeout=SECONDS_MAX
@@ -53,7 +55,8 @@ def _read(program: str, command: list[object]) -> Iterator[Found]:
         else:
             name, _, count = line.rpartition(": ")
             yield Found(name, int(count), [w for w in wrong if w.startswith(f"wrong {name}:")])
-    if done.returncode not in (0, 1):
+    # A sanitizer ends with 1 as well, as the program itself does where it found something.
+    if done.returncode not in (0, 1) or "Sanitizer" in done.stderr:
         said = done.stderr[-2_000:]
         leaked = "LeakSanitizer" in done.stderr
         yield Found(program, 1, leaks=[said] if leaked else [], crashes=[] if leaked else [said])

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from programs import Found, read_program
 from torture import HURTS, Kind, Row, Torture
 
 from webhooksub.testing import Receiver
@@ -47,6 +48,16 @@ def test_a_call_that_fails_loses_nothing_and_is_told(
         for nth in nths:
             torture.one(kind, nth, row)
     assert row.good, row
+
+
+@pytest.mark.parametrize("code", [1, 23])
+def test_what_a_sanitizer_says_of_a_program_is_a_leak_or_a_crash(code: int) -> None:
+    def says(sentence: str) -> Found:
+        [found] = read_program("memory", ["sh", "-c", f"echo '{sentence}' >&2; exit {code}"])
+        return found
+
+    assert says("ERROR: LeakSanitizer: detected memory leaks").leaks
+    assert says("ERROR: AddressSanitizer: heap-use-after-free").crashes
 
 
 def test_an_acknowledgement_before_the_commit_is_found_out(

@@ -63,6 +63,8 @@ def recognise(cursor: Cursor, events: Sequence[NewEvent], now: int) -> list[byte
 
 def remember(cursor: Cursor, events: Sequence[NewEvent], expires_at: int) -> None:
     """Keeps the keys of events that were just written."""
+    # One by one: on a host's own connection psycopg's executemany would switch off the server's
+    # idle timeout, see DriverCursor.
     for e in events:
         if e.idempotency_key is not None:
             row = (e.root, e.idempotency_key, e.id, e.fingerprint or b"", expires_at)

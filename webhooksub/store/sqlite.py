@@ -161,9 +161,8 @@ class SqliteFile:
             joining.check_wal(raw)
 
     def _connect_raw(self) -> sqlite3.Connection:
-        raw = sqlite3.connect(self.path, isolation_level=None)
-        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        return raw
+        seconds = BUSY_TIMEOUT_MS / 1_000
+        return sqlite3.connect(self.path, isolation_level=None, timeout=seconds)
 
     def _set_up(self, raw: sqlite3.Connection, _: Any) -> None:
         for setting in (

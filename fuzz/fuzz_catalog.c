@@ -6,17 +6,31 @@
  *   a path built from an entity's template is located as that entity
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "catalog.h"
 #include "fuzz.h"
 
 #define TEMPLATES_MAX 64
+#define VALUE_MAX 24
+
+/* Nothing that stands in a template, which would be found before a parameter. */
+static struct whs_slice
+choose_value(struct whs_slice templates, size_t place, char text[static VALUE_MAX])
+{
+    unsigned n = 0;
+    do
+        snprintf(text, VALUE_MAX, "~%zu~%u~", place, n++);
+    while (memmem(templates.ptr, templates.len, text, strlen(text)));
+    return whs_slice_of(text);
+}
 
 static void
-check_entity(const struct whs_catalog *catalog, uint16_t number)
+check_entity(const struct whs_catalog *catalog, uint16_t number,
+             struct whs_slice templates)
 {
     struct whs_slice names[WHS_PARAMETERS_MAX], values[WHS_PARAMETERS_MAX];
-    char texts[WHS_PARAMETERS_MAX][8];
+    char texts[WHS_PARAMETERS_MAX][VALUE_MAX];
     struct whs_entity entity;
     struct whs_pattern pattern;
     struct whs_buf path = {0};
@@ -26,9 +40,7 @@ check_entity(const struct whs_catalog *catalog, uint16_t number)
     for (uint8_t i = 0; i < pattern.segment_count; i++) {
         if (!pattern.segments[i].is_parameter)
             continue;
-        /* No literal that the fuzzer finds soon, so that no other template has it. */
-        snprintf(texts[count], sizeof(texts[count]), "~%zu~", count);
-        values[count] = whs_slice_of(texts[count]);
+        values[count] = choose_value(templates, count, texts[count]);
         names[count++] = pattern.segments[i].text;
     }
     FUZZ_CHECK(whs_catalog_build_path(template, names, values, count, &path, NULL) ==
@@ -60,7 +72,8 @@ check_covers(const struct whs_catalog *catalog, uint16_t entity)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct whs_slice input = {(const char *)data, size}, templates[TEMPLATES_MAX];
+    struct whs_slice input = {(const char *)data, size}, whole = input;
+    struct whs_slice templates[TEMPLATES_MAX];
     struct whs_catalog *catalog;
     struct whs_error err = {0};
     uint16_t count = 0;
@@ -73,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint16_t row = 0; row < whs_catalog_row_count(catalog); row++)
         FUZZ_CHECK(whs_catalog_row_actions(catalog, row) != 0);
     for (uint16_t entity = 0; entity < whs_catalog_entity_count(catalog); entity++) {
-        check_entity(catalog, entity);
+        check_entity(catalog, entity, whole);
         check_covers(catalog, entity);
     }
     whs_catalog_unref(catalog);

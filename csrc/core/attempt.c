@@ -176,6 +176,7 @@ write_request(const struct whs_work *work, struct whs_attempt *attempt)
     request->origin = attempt->origin->name;
     request->body = whs_buf_slice(&attempt->body);
     request->fresh_connection = is_last(work, attempt);
+    request->lease_until_ms = &work->lease_until_ms;
     /* A batch has many traces. */
     attempt->traceparent[0] = '\0';
     if (work->config->traceparent && !attempt->batch)

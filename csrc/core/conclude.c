@@ -10,8 +10,8 @@
 
 /* --- What the attempt says about origin and subscription. --- */
 
-/* A failure of our own says nothing about the host. One that is not there is left alone
- * at once: it says itself when it comes. */
+/* A failure of our own says nothing about the host, nor does what was not sent. A host
+ * that is not there is left alone at once: it says itself when it comes. */
 static void
 tell_breaker(struct whs_work *work, struct whs_attempt *attempt)
 {
@@ -19,7 +19,7 @@ tell_breaker(struct whs_work *work, struct whs_attempt *attempt)
     enum whs_outcome outcome = attempt->exchange.answer.outcome;
     bool absent = outcome == WHS_OUTCOME_NOT_CONNECTED;
     int64_t open_ms = absent ? work->config->retry.absent_ms : limits->breaker_open_ms;
-    if (outcome == WHS_OUTCOME_LOCAL_ERROR) {
+    if (outcome == WHS_OUTCOME_LOCAL_ERROR || outcome == WHS_OUTCOME_SPILLED) {
         if (attempt->probe)
             whs_origin_forgo(&work->lanes.origins, attempt->origin);
         return;
@@ -46,7 +46,7 @@ measure_failing(const struct whs_work *work, const struct whs_lane *lane)
 static bool
 was_tried(enum whs_outcome outcome)
 {
-    return outcome != WHS_OUTCOME_LOCAL_ERROR && outcome != WHS_OUTCOME_NOT_CONNECTED;
+    return outcome != WHS_OUTCOME_LOCAL_ERROR && !whs_outcome_is_untried(outcome);
 }
 
 static void
@@ -189,7 +189,7 @@ tell(struct whs_work *work, struct whs_attempt *attempt)
     const struct whs_answer *answer = &attempt->exchange.answer;
     report->outcome = answer->outcome;
     report->http_status = answer->http_status;
-    if (answer->outcome != WHS_OUTCOME_NOT_CONNECTED) {
+    if (!whs_outcome_is_untried(answer->outcome)) {
         report->started_at_ms = attempt->started_at_ms;
         report->duration_ms = answer->duration_ms;
         whs_counter_add(&work->counters.attempts, 1);

@@ -10,42 +10,48 @@
 enum rule { DENY, ALLOW };
 
 struct range {
-    const char *address; /* as inet_pton reads it */
-    uint8_t prefix;      /* of its own family */
+    uint8_t address[16];
+    uint8_t prefix; /* of the 16-byte form */
     enum rule rule;
     const char *what;
 };
 
+#define V4(a, b, c, d, bits)                                                           \
+    {[10] = 0xff, [11] = 0xff, a, b, c, d}, MAPPED_BITS + (bits)
+#define HALVES(a) (a) >> 8, (a) % 256
+#define V6(a, b, c, bits) {HALVES(a), HALVES(b), HALVES(c)}, bits
+
 /* The last range that holds the address decides, so that each line may make an
  * exception to one above it. IANA special-purpose registries, RFC 6890. */
 static const struct range table[] = {
-    {"::", 0, DENY, "IPv6: only global unicast is allowed"},
-    {"2000::", 3, ALLOW, "global unicast"},
-    {"2001::", 23, DENY, "IETF protocol assignments, Teredo, ORCHID, benchmarking"},
-    {"2001:db8::", 32, DENY, "documentation"},
-    {"2002::", 16, DENY, "6to4: holds any IPv4 address"},
-    {"2620:4f:8000::", 48, DENY, "AS112"},
-    {"3fff::", 20, DENY, "documentation"},
-    {"0.0.0.0", 0, ALLOW, "IPv4: allowed but for"},
-    {"0.0.0.0", 8, DENY, "this network"},
-    {"10.0.0.0", 8, DENY, "private"},
-    {"100.64.0.0", 10, DENY, "carrier-grade NAT"},
-    {"127.0.0.0", 8, DENY, "loopback"},
-    {"168.63.129.16", 32, DENY, "Azure's metadata and DNS"},
-    {"169.254.0.0", 16, DENY, "link-local, cloud metadata"},
-    {"172.16.0.0", 12, DENY, "private"},
-    {"192.0.0.0", 24, DENY, "IETF protocol assignments"},
-    {"192.0.2.0", 24, DENY, "documentation"},
-    {"192.31.196.0", 24, DENY, "AS112"},
-    {"192.52.193.0", 24, DENY, "AMT"},
-    {"192.88.99.0", 24, DENY, "6to4 relays"},
-    {"192.168.0.0", 16, DENY, "private"},
-    {"192.175.48.0", 24, DENY, "AS112"},
-    {"198.18.0.0", 15, DENY, "benchmarking"},
-    {"198.51.100.0", 24, DENY, "documentation"},
-    {"203.0.113.0", 24, DENY, "documentation"},
-    {"224.0.0.0", 4, DENY, "multicast"},
-    {"240.0.0.0", 4, DENY, "reserved, broadcast"},
+    {V6(0, 0, 0, 0), DENY, "IPv6: only global unicast is allowed"},
+    {V6(0x2000, 0, 0, 3), ALLOW, "global unicast"},
+    {V6(0x2001, 0, 0, 23), DENY,
+     "IETF protocol assignments, Teredo, ORCHID, benchmarking"},
+    {V6(0x2001, 0xdb8, 0, 32), DENY, "documentation"},
+    {V6(0x2002, 0, 0, 16), DENY, "6to4: holds any IPv4 address"},
+    {V6(0x2620, 0x4f, 0x8000, 48), DENY, "AS112"},
+    {V6(0x3fff, 0, 0, 20), DENY, "documentation"},
+    {V4(0, 0, 0, 0, 0), ALLOW, "IPv4: allowed but for"},
+    {V4(0, 0, 0, 0, 8), DENY, "this network"},
+    {V4(10, 0, 0, 0, 8), DENY, "private"},
+    {V4(100, 64, 0, 0, 10), DENY, "carrier-grade NAT"},
+    {V4(127, 0, 0, 0, 8), DENY, "loopback"},
+    {V4(168, 63, 129, 16, 32), DENY, "Azure's metadata and DNS"},
+    {V4(169, 254, 0, 0, 16), DENY, "link-local, cloud metadata"},
+    {V4(172, 16, 0, 0, 12), DENY, "private"},
+    {V4(192, 0, 0, 0, 24), DENY, "IETF protocol assignments"},
+    {V4(192, 0, 2, 0, 24), DENY, "documentation"},
+    {V4(192, 31, 196, 0, 24), DENY, "AS112"},
+    {V4(192, 52, 193, 0, 24), DENY, "AMT"},
+    {V4(192, 88, 99, 0, 24), DENY, "6to4 relays"},
+    {V4(192, 168, 0, 0, 16), DENY, "private"},
+    {V4(192, 175, 48, 0, 24), DENY, "AS112"},
+    {V4(198, 18, 0, 0, 15), DENY, "benchmarking"},
+    {V4(198, 51, 100, 0, 24), DENY, "documentation"},
+    {V4(203, 0, 113, 0, 24), DENY, "documentation"},
+    {V4(224, 0, 0, 0, 4), DENY, "multicast"},
+    {V4(240, 0, 0, 0, 4), DENY, "reserved, broadcast"},
 };
 
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -74,12 +80,9 @@ static bool
 is_public(const uint8_t address[16])
 {
     enum rule rule = DENY;
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        uint8_t range[16];
-        int shift = read_address(table[i].address, range);
-        if (is_within(address, range, (unsigned)shift + table[i].prefix))
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (is_within(address, table[i].address, table[i].prefix))
             rule = table[i].rule;
-    }
     return rule == ALLOW;
 }
 

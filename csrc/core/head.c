@@ -76,9 +76,11 @@ bool
 whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
               int64_t retry_after_max_ms)
 {
+    bool is_whole = line.len > 0 && line.ptr[line.len - 1] == '\n';
     head->bytes += (int64_t)line.len;
-    if (head->complete)
-        return head->bytes <= WHS_HEAD_BYTES_MAX; /* trailers of a chunked body */
+    /* Trailers of a chunked body, or what the end of the connection has cut off. */
+    if (head->complete || !is_whole)
+        return head->bytes <= WHS_HEAD_BYTES_MAX;
     line = trim_end(line);
     if (line.len == 0)
         end(head);

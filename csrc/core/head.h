@@ -33,7 +33,7 @@ struct whs_head {
 };
 
 /* {.retry_after_ms = -1} to begin with. False: read no further. Fields behind the body
- * count against the limit too, and say nothing else. */
+ * count against the limit too, and say nothing else; a line without its end neither. */
 bool whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
                    int64_t retry_after_max_ms);
 

@@ -15,6 +15,12 @@ whs_outcome_name(enum whs_outcome outcome)
 }
 
 bool
+whs_outcome_is_untried(enum whs_outcome outcome)
+{
+    return outcome == WHS_OUTCOME_SPILLED || outcome == WHS_OUTCOME_NOT_CONNECTED;
+}
+
+bool
 whs_outcome_is_connection_failure(enum whs_outcome outcome)
 {
     switch (outcome) {

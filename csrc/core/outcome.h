@@ -27,7 +27,7 @@
     X(EXPIRED, 16, "expired")               /* expirationDateTime came first */        \
     X(CANCELLED, 17, "cancelled")           /* unsubscribed */                         \
     X(BACKLOG_FULL, 18, "backlog_full")                                                \
-    X(SPILLED, 19, "spilled")   /* not started: written as a waiting row */            \
+    X(SPILLED, 19, "spilled")   /* not sent: written as a waiting row */               \
     X(DISABLED, 20, "disabled") /* the subscription was disabled meanwhile */          \
     X(NOT_CONNECTED, 21, "not_connected") /* a socket with nobody at it: not tried */
 
@@ -40,5 +40,7 @@ enum whs_outcome {
 const char *whs_outcome_name(enum whs_outcome outcome);
 /* True for what says something about the host, not about the subscription. */
 bool whs_outcome_is_connection_failure(enum whs_outcome outcome);
+/* True when nothing was sent, and nobody is to blame for it: no attempt was made. */
+bool whs_outcome_is_untried(enum whs_outcome outcome);
 
 #endif

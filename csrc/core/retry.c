@@ -76,7 +76,7 @@ choose_verdict(const struct whs_retry_policy *policy,
 {
     if (facts->outcome == WHS_OUTCOME_SUCCESS)
         return WHS_VERDICT_DELIVERED;
-    if (facts->outcome == WHS_OUTCOME_NOT_CONNECTED)
+    if (whs_outcome_is_untried(facts->outcome))
         return WHS_VERDICT_WAIT;
     if (facts->outcome == WHS_OUTCOME_GONE && policy->disable_on_gone)
         return WHS_VERDICT_DISABLE;
@@ -100,7 +100,7 @@ whs_retry_decide(const struct whs_retry_policy *policy,
     struct whs_decision decision = {.verdict = choose_verdict(policy, facts)};
     if (decision.verdict == WHS_VERDICT_RETRY)
         decision.delay_ms = compute_delay(policy, facts);
-    else if (decision.verdict == WHS_VERDICT_WAIT)
+    else if (facts->outcome == WHS_OUTCOME_NOT_CONNECTED)
         decision.delay_ms = spread(policy->absent_ms, policy->jitter, facts->random);
     return decision;
 }

@@ -7,6 +7,7 @@
 #ifndef WHS_TRANSPORT_H
 #define WHS_TRANSPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,7 +41,16 @@ struct whs_request {
     size_t header_count;
     struct whs_slice body;
     bool fresh_connection;
+    /* Monotonic; others move it on. From then on it does not leave any more, and is
+     * answered SPILLED. NULL: it always may. */
+    const atomic_int_fast64_t *lease_until_ms;
 };
+
+static inline bool
+whs_request_is_late(const struct whs_request *request, int64_t mono_ms)
+{
+    return request->lease_until_ms && mono_ms >= atomic_load(request->lease_until_ms);
+}
 
 struct whs_answer {
     enum whs_outcome outcome;

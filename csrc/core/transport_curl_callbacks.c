@@ -97,6 +97,16 @@ is_cut(const struct whs_curl_transfer *transfer, const char *ip, int port,
     return whs_curl_loop_is_cut(transfer->loop, &ends);
 }
 
+/* A process that was stopped has its work taken over: what was connecting then must not
+ * leave when it is resumed. */
+static bool
+is_late(const struct whs_curl_transfer *transfer)
+{
+    const struct whs_clock *clock = &transfer->config->clock;
+    return whs_request_is_late(&transfer->exchange->request,
+                               clock->mono_ms(clock->ctx));
+}
+
 /* Just before a request is sent: on a new connection, on a kept one, and when libcurl
  * sends a request again by itself. */
 static int
@@ -120,7 +130,10 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
         transfer->blocked = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    return CURL_PREREQFUNC_OK;
+#ifndef WHS_SABOTAGE_no_lease_at_send
+    transfer->late = is_late(transfer);
+#endif
+    return transfer->late ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 #ifdef WHS_FAILPOINTS

@@ -2,6 +2,7 @@
 #include "transport_curl_loop.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -56,10 +57,41 @@ tell_epoll(struct whs_curl_loop *loop, curl_socket_t fd, uint32_t events)
     return epoll_ctl(loop->epoll_fd, op, fd, &event);
 }
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static int
+port_of(const union address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
+                                                    : address->v4.sin_port);
+}
+
+/* Leaves them as they were where it is not, or no more, connected. */
+static void
+read_ends(int fd, struct whs_curl_ends *out)
+{
+    union address here, there;
+    socklen_t here_len = sizeof(here), there_len = sizeof(there);
+    if (getsockname(fd, &here.any, &here_len) != 0 ||
+        getpeername(fd, &there.any, &there_len) != 0)
+        return;
+    const void *ip = there.any.sa_family == AF_INET6 ? (const void *)&there.v6.sin6_addr
+                                                     : (const void *)&there.v4.sin_addr;
+    if (!inet_ntop(there.any.sa_family, ip, out->ip, sizeof(out->ip)))
+        return;
+    out->port = port_of(&there);
+    out->local_port = port_of(&here);
+}
+
 /* A connection that libcurl has no more interest in stays registered, because the next
  * request usually wants it again: forgetting it each time costs a third of the
- * throughput. It is forgotten when it is closed, or when it speaks unasked. Of other
- * sockets nobody tells us when they are closed, and their number is soon another's. */
+ * throughput. It is forgotten when it is closed, or when it ends or speaks unasked. Of
+ * other sockets nobody tells us when they are closed, and their number is soon
+ * another's. */
 static int
 watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
@@ -74,6 +106,8 @@ watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx
     watched->wanted = what == CURL_POLL_REMOVE ? 0 : masks[what];
     if (!watched->kept && watched->wanted != 0)
         loop->looks_up(easy, fd);
+    if (watched->kept && what == CURL_POLL_REMOVE && watched->ends.port == 0)
+        read_ends(fd, &watched->ends);
     if (watched->told == watched->wanted || (watched->kept && what == CURL_POLL_REMOVE))
         return 0;
     return tell_epoll(loop, fd, watched->wanted);
@@ -127,40 +161,13 @@ empty_wakeups(struct whs_curl_loop *loop)
     }
 }
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static int
-port_of(const union address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET6 ? address->v6.sin6_port
-                                                    : address->v4.sin_port);
-}
-
-static bool
-read_ends(int fd, struct whs_curl_ends *out)
-{
-    union address here, there;
-    socklen_t here_len = sizeof(here), there_len = sizeof(there);
-    if (getsockname(fd, &here.any, &here_len) != 0 ||
-        getpeername(fd, &there.any, &there_len) != 0)
-        return false;
-    const void *ip = there.any.sa_family == AF_INET6 ? (const void *)&there.v6.sin6_addr
-                                                     : (const void *)&there.v4.sin_addr;
-    out->port = port_of(&there);
-    out->local_port = port_of(&here);
-    return inet_ntop(there.any.sa_family, ip, out->ip, sizeof(out->ip)) != NULL;
-}
-
 static void
 cut(struct whs_curl_loop *loop, int fd)
 {
     struct whs_curl_watched *watched = &loop->sockets[fd];
-    bool known = read_ends(fd, &watched->ends);
-    if (shutdown(fd, SHUT_RDWR) != 0 || !known || watched->cut)
+    /* What the other side has reset is shut already. */
+    bool shut = shutdown(fd, SHUT_RDWR) == 0 || errno == ENOTCONN;
+    if (!shut || watched->ends.port == 0 || watched->cut)
         return;
     watched->cut = true;
     loop->cut_count++;
@@ -183,17 +190,19 @@ whs_curl_loop_is_cut(const struct whs_curl_loop *loop, const struct whs_curl_end
 /* What an idle connection says is its end, or an answer to nothing. libcurl would send
  * the next request all the same: to where nobody is, because it does not see an end
  * behind TLS's goodbye, or to get that answer for it. Read away, and cut, it is dead to
- * libcurl too. */
-static void
+ * libcurl too. False: it can only be written to, which libcurl wanted when it had done.
+ */
+static bool
 end_if_it_spoke(struct whs_curl_loop *loop, int fd)
 {
     char unheard[4096];
     ssize_t got = recv(fd, unheard, sizeof(unheard), MSG_DONTWAIT);
-    bool spoke = got >= 0;
+    bool spoke = got >= 0 || errno != EAGAIN;
     for (int more = UNHEARD_MAX; got > 0 && more > 0; more--)
         got = recv(fd, unheard, sizeof(unheard), MSG_DONTWAIT);
     if (spoke)
         cut(loop, fd);
+    return spoke;
 }
 
 static void
@@ -207,9 +216,8 @@ dispatch_event(struct whs_curl_loop *loop, const struct epoll_event *event)
     if (loop->sockets[fd].told == 0)
         return;
     if (loop->sockets[fd].wanted == 0) {
-        if (loop->sockets[fd].kept)
-            end_if_it_spoke(loop, fd);
-        tell_epoll(loop, fd, 0);
+        bool stays = loop->sockets[fd].kept && !end_if_it_spoke(loop, fd);
+        tell_epoll(loop, fd, stays ? EPOLLIN : 0);
         return;
     }
     int flags =

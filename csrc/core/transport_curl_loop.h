@@ -25,10 +25,10 @@ struct whs_curl_ends {
 struct whs_curl_watched {
     uint32_t told;
     uint32_t wanted;
-    bool kept; /* ours: we hear of its end by whs_curl_loop_forget */
-    bool cut;  /* by us, between two requests; then `ends` are known */
-    struct whs_curl_ends ends;
-    const void *opener; /* until its first request: whom it was opened for */
+    bool kept;                 /* ours: we hear of its end by whs_curl_loop_forget */
+    bool cut;                  /* by us, between two requests; then `ends` are known */
+    struct whs_curl_ends ends; /* known from its first rest on; port 0: not */
+    const void *opener;        /* until its first request: whom it was opened for */
 };
 
 /* `easy` looks up a name and is told by `fd` when it is found. */

@@ -74,6 +74,8 @@ classify(const struct whs_curl_transfer *transfer, CURLcode code)
         return WHS_OUTCOME_BLOCKED_ADDRESS;
     if (transfer->resend_refused)
         return WHS_OUTCOME_RESEND_REFUSED;
+    if (transfer->late)
+        return WHS_OUTCOME_SPILLED;
     if (transfer->head.complete)
         return whs_head_outcome(&transfer->head);
     if (transfer->head.refused)

@@ -128,7 +128,8 @@ whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
     transfer->began_ms = clock->mono_ms(clock->ctx);
     transfer->read_bytes = 0;
     transfer->requests = 0;
-    transfer->resolving = transfer->blocked = transfer->resend_refused = false;
+    transfer->resolving = transfer->blocked = transfer->late =
+        transfer->resend_refused = false;
     transfer->opened = transfer->found = transfer->local_failure = false;
     transfer->address[0] = '\0';
     exchange->transfer = transfer;

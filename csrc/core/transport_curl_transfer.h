@@ -45,6 +45,7 @@ struct whs_curl_transfer {
     bool found;     /* its name is known, or a connection was kept */
     int lookup_fd;  /* while it does: a copy of what it is told by, or negative */
     bool blocked;
+    bool late; /* its lease was over before it left */
     bool resend_refused;
     bool local_failure;
     char address[WHS_ADDRESS_SIZE];

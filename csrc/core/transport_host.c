@@ -295,6 +295,21 @@ wait_locked(struct whs_host *host, int timeout_ms)
     host->woken = false;
 }
 
+/* What was offered before the process was stopped, and its work taken over. */
+static bool
+end_late_locked(struct whs_host *host)
+{
+    struct handover *handover;
+    int64_t mono_ms = now_ms(host);
+    bool any = false;
+    while ((handover = first_of(&host->offered)) &&
+           whs_request_is_late(&handover->exchange->request, mono_ms)) {
+        end_locked(host, handover, WHS_OUTCOME_SPILLED);
+        any = true;
+    }
+    return any;
+}
+
 struct whs_host_request *
 whs_host_take(struct whs_host *host, size_t max, int timeout_ms)
 {
@@ -302,6 +317,7 @@ whs_host_take(struct whs_host *host, size_t max, int timeout_ms)
     struct handover *handover;
     pthread_mutex_lock(&host->lock);
     wait_locked(host, timeout_ms);
+    bool any_late = end_late_locked(host);
     while (max-- > 0 && (handover = first_of(&host->offered))) {
         whs_list_remove(&handover->link);
         whs_list_append(&host->taken, &handover->link);
@@ -310,6 +326,8 @@ whs_host_take(struct whs_host *host, size_t max, int timeout_ms)
         handover->request = NULL;
     }
     pthread_mutex_unlock(&host->lock);
+    if (any_late)
+        host->http->verbs->wake(host->http);
     return first;
 }
 

@@ -180,6 +180,41 @@ nothing_starts_without_a_lease(void **state)
 }
 
 static void
+what_was_too_late_to_leave_waits_and_is_no_attempt(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    rig_put(&rig, (struct world_sub){.seq = 1, .max_retries = 1}); /* 0: one attempt */
+    whs_engine_extend_lease(rig.engine, 1000);
+    static const struct fake_answer late = {.outcome = WHS_OUTCOME_SPILLED,
+                                            .takes_ms = 2000};
+    fake_transport_script(rig.transport, &late, 1);
+    rig_push(&rig, 1, "t1");
+    rig_turn(&rig);
+    const struct whs_request *request = &rig.transport->requests[0].exchange->request;
+    assert_false(whs_request_is_late(request, rig.clock.mono_ms));
+    rig_pass(&rig, 1000);
+    assert_true(whs_request_is_late(request, rig.clock.mono_ms));
+    whs_engine_extend_lease(rig.engine, 5000);
+    assert_false(whs_request_is_late(request, rig.clock.mono_ms));
+
+    rig_pass(&rig, 1000);
+    rig_turn(&rig);
+    const struct whs_reported *row = rig_take_one(&rig);
+    assert_int_equal(row->state, WHS_DELIVERY_WAITING);
+    assert_int_equal(row->attempts, 0);
+    assert_int_equal(row->delay_ms, 0);
+    assert_int_equal(rig.taken->outcome, WHS_OUTCOME_SPILLED);
+    assert_int_equal(rig.taken->started_at_ms, 0);
+    assert_false(rig.taken->subscription_failing);
+    assert_false(whs_report_is_attempt(rig.taken, row));
+    assert_int_equal(rig_stats(&rig).attempts, 0);
+    assert_int_equal(rig_stats(&rig).spilled, 1);
+    rig_fini(&rig);
+}
+
+static void
 a_lease_that_is_back_wakes_the_loop_once_whatever_may_start(void **state)
 {
     (void)state;
@@ -664,6 +699,7 @@ main(void)
         cmocka_unit_test(a_row_of_several_paths_gets_the_one_that_it_covers),
         cmocka_unit_test(nothing_starts_after_expiry),
         cmocka_unit_test(nothing_starts_without_a_lease),
+        cmocka_unit_test(what_was_too_late_to_leave_waits_and_is_no_attempt),
         cmocka_unit_test(a_lease_that_is_back_wakes_the_loop_once_whatever_may_start),
         cmocka_unit_test(nothing_starts_without_a_place_in_the_report_queue),
         cmocka_unit_test(

@@ -52,6 +52,7 @@ static const struct {
     {WHS_OUTCOME_RESEND_REFUSED, 0, "a kept connection died under the request"},
     {WHS_OUTCOME_LOCAL_ERROR, 0, "our own failure: no memory, no socket"},
     {WHS_OUTCOME_NOT_CONNECTED, 0, "a socket's listener is not connected"},
+    {WHS_OUTCOME_SPILLED, 0, "the lease was over before anything was sent"},
 };
 
 static struct whs_retry_policy
@@ -89,6 +90,8 @@ expect(const struct whs_retry_facts *facts)
         return (struct whs_decision){WHS_VERDICT_DELIVERED, 0};
     if (facts->outcome == WHS_OUTCOME_NOT_CONNECTED)
         return (struct whs_decision){WHS_VERDICT_WAIT, 10 * MINUTE};
+    if (facts->outcome == WHS_OUTCOME_SPILLED)
+        return (struct whs_decision){WHS_VERDICT_WAIT, 0};
     if (facts->outcome == WHS_OUTCOME_GONE)
         return (struct whs_decision){WHS_VERDICT_DISABLE, 0};
     if (facts->failing_for_ms >= 5 * DAY && facts->outcome != WHS_OUTCOME_LOCAL_ERROR)

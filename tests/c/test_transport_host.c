@@ -150,6 +150,34 @@ without_an_answer_it_ends_in_time_and_a_late_one_is_nobodys(void **state)
 }
 
 static void
+what_was_offered_is_not_taken_once_its_lease_is_over(void **state)
+{
+    (void)state;
+    struct desk desk;
+    atomic_int_fast64_t lease_until_ms;
+    open_desk(&desk, true, false);
+    atomic_init(&lease_until_ms, desk.clock.mono_ms + 1000);
+    for (size_t i = 0; i < 3; i++) {
+        desk.each[i].request.lease_until_ms = &lease_until_ms;
+        assert_int_equal(start(&desk, i), WHS_OK);
+    }
+    uint64_t ticket = take_one(&desk);
+    fake_clock_advance(&desk.clock, 1000);
+    assert_int_equal(desk.http->wakes, 0);
+    assert_null(whs_host_take(desk.host, 10, 0));
+    assert_int_equal(desk.http->wakes, 1); /* or the engine would hear of it late */
+    struct whs_exchange *done = poll_for(&desk, 0);
+    assert_ptr_equal(done, &desk.each[1]);
+    assert_ptr_equal(done->next_done, &desk.each[2]);
+    assert_int_equal(done->answer.outcome, WHS_OUTCOME_SPILLED);
+    assert_int_equal(done->next_done->answer.outcome, WHS_OUTCOME_SPILLED);
+    /* What had been taken before may end as ever. */
+    assert_true(whs_host_answer(desk.host, ticket, WHS_OUTCOME_SUCCESS));
+    assert_ptr_equal(poll_for(&desk, 0), &desk.each[0]);
+    close_desk(&desk);
+}
+
+static void
 where_no_host_serves_nobody_is_connected(void **state)
 {
     (void)state;
@@ -255,6 +283,7 @@ main(void)
         cmocka_unit_test(the_host_takes_a_copy_and_its_answer_ends_the_exchange),
         cmocka_unit_test(what_is_for_no_socket_goes_on_to_http),
         cmocka_unit_test(without_an_answer_it_ends_in_time_and_a_late_one_is_nobodys),
+        cmocka_unit_test(what_was_offered_is_not_taken_once_its_lease_is_over),
         cmocka_unit_test(where_no_host_serves_nobody_is_connected),
         cmocka_unit_test(a_cancelled_one_is_taken_and_returned_by_nobody),
         cmocka_unit_test(a_take_that_waits_is_woken),

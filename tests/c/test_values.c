@@ -221,6 +221,16 @@ only_failures_to_connect_speak_of_the_host(void **state)
     }
 }
 
+static void
+what_was_not_sent_and_is_nobodys_fault_is_no_attempt(void **state)
+{
+    (void)state;
+    for (int code = WHS_OUTCOME_SUCCESS; code <= WHS_OUTCOME_NOT_CONNECTED; code++)
+        assert_int_equal(whs_outcome_is_untried((enum whs_outcome)code),
+                         code == WHS_OUTCOME_SPILLED ||
+                             code == WHS_OUTCOME_NOT_CONNECTED);
+}
+
 int
 main(void)
 {
@@ -237,6 +247,7 @@ main(void)
         cmocka_unit_test(a_code_that_is_no_action_has_an_empty_name),
         cmocka_unit_test(what_is_stored_keeps_its_code_and_its_word),
         cmocka_unit_test(only_failures_to_connect_speak_of_the_host),
+        cmocka_unit_test(what_was_not_sent_and_is_nobodys_fault_is_no_attempt),
         cmocka_unit_test(the_system_clock_and_randomness_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

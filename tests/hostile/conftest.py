@@ -73,12 +73,14 @@ def deliver() -> Deliver:
 
 
 @pytest.fixture(scope="session")
-def preload(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """resolver.c, compiled: for LD_PRELOAD. Where there is no compiler it comes ready."""
+def preload(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """For LD_PRELOAD: resolver.c, compiled, behind what is there already, a sanitizer. Where
+    there is no compiler it comes ready."""
+    before = os.environ.get("LD_PRELOAD", "")
     if ready := os.environ.get("HOSTILE_RESOLVER"):
-        return Path(ready)
+        return f"{before} {ready}"
     library = tmp_path_factory.mktemp("preload") / "resolver.so"
     source = Path(__file__).with_name("resolver.c")
     flags = ["-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     subprocess.run(["cc", *flags, "-o", library, source, "-ldl"], check=True)
-    return library
+    return f"{before} {library}"

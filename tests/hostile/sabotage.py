@@ -48,6 +48,7 @@ EXPECTED: dict[str, set[str]] = {
     "no-resend-guard": {
         "test_a_kept_connection_that_ends_after_the_request_is_one_post_per_attempt"
     },
+    "no-lease-at-send": {"test_what_is_still_connecting_when_the_lease_is_over_does_not_leave"},
     "follow-redirects": {
         "test_a_redirect_is_a_failure_and_nobody_is_asked_there",
         "test_a_redirect_is_told_and_not_followed",

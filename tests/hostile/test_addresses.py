@@ -26,7 +26,7 @@ NAMES = ("good.example", "bad.example", "*.nip.example", "localhost", "*.localho
 class Network:
     """Names, certificates for them, and who was connected to."""
 
-    def __init__(self, folder: Path, preload: Path) -> None:
+    def __init__(self, folder: Path, preload: str) -> None:
         self._hosts, self._connects = folder / "hosts", folder / "connects"
         self._answers: dict[str, str] = {}
         authority = trustme.CA()
@@ -34,7 +34,7 @@ class Network:
         leaf = authority.issue_cert("*.hooks.example")
         self.tls = context_of(leaf.private_key_and_cert_chain_pem.bytes())
         self.environ = {
-            "LD_PRELOAD": str(preload),
+            "LD_PRELOAD": preload,
             "WHS_HOSTS": str(self._hosts),
             "WHS_CONNECTS": str(self._connects),
         }
@@ -68,7 +68,7 @@ class Network:
 
 
 @pytest.fixture(scope="module")
-def lasting_network(tmp_path_factory: pytest.TempPathFactory, preload: Path) -> Network:
+def lasting_network(tmp_path_factory: pytest.TempPathFactory, preload: str) -> Network:
     return Network(tmp_path_factory.mktemp("network"), preload)
 
 

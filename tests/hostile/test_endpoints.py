@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import pytest
 from acme import PATH, RECORDS, Make
-from evil import Behaviour, Evil, Peer, agree, listen, resident_bytes
+from evil import Behaviour, Evil, Peer, agree, listen, resident_bytes, trusted_context
 from seen import wait_until
 
 from webhooksub import (
@@ -33,6 +33,7 @@ Serve = Callable[..., Evil]
 Deliver = Callable[..., Delivery]
 
 OK = b"HTTP/1.1 200 OK\r\n"
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 MEGABYTE = 1 << 20
 # Many times what is read of an answer, though not so much that a failing test does harm.
@@ -343,6 +344,37 @@ def test_a_large_body_is_not_announced_first(make: Make, serve: Serve, deliver: 
     assert endpoint.requests[0].headers["content-length"] == str(len(endpoint.requests[0].body))
 
 
+def test_what_is_still_connecting_when_the_lease_is_over_does_not_leave(
+    make: Make, serve: Serve
+) -> None:
+    """A process that was stopped has its work taken over: resumed, it must not send it as well."""
+    shakes_hands = threading.Event()
+
+    def greets_late(peer: Peer) -> None:
+        shakes_hands.wait(20)
+        with trusted_context().wrap_socket(peer.socket, server_side=True) as peer.socket:
+            if peer.read_request():
+                peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    endpoint = serve(greets_late, plain=True)
+    hooks = make(config={"heartbeat_ms": 20_000, "connect_timeout_ms": 15_000})
+    hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1), max_retries=0)
+    event = hooks.publish(PATH, "update", {"n": 1})
+    assert wait_until(lambda: endpoint.connections == 1)
+    hooks._engine.extend_lease(0)
+    shakes_hands.set()
+    assert wait_until(lambda: bool(hooks.deliveries(event=event.id)))
+    [delivery] = hooks.deliveries(event=event.id)
+    assert delivery.state in (DeliveryState.WAITING, DeliveryState.CLAIMED)
+    assert (delivery.outcome, delivery.attempts) == (Outcome.SPILLED, 0)
+    assert endpoint.requests == []
+
+    hooks._engine.extend_lease(30_000)
+    assert wait_until(lambda: hooks.deliveries(event=event.id)[0].state is DeliveryState.DELIVERED)
+    assert hooks.deliveries(event=event.id)[0].attempts == 1
+    assert len(endpoint.requests) == 1
+
+
 # --- Connections that are used again. ---
 
 RETRY_SOON = {"retry_steps_ms": (50,)}
@@ -379,32 +411,54 @@ def test_a_kept_connection_that_ends_after_the_request_is_one_post_per_attempt(
     assert second.body == third.body
 
 
-@pytest.mark.parametrize("goodbye", [False, True])
+def answers(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(NO_CONTENT)
+
+
+def answers_before_it_has_read(peer: Peer) -> None:
+    """So that we were waiting to write, not to read, when all was done."""
+    body, length = b"", int(re.findall(rb"(?i)content-length: (\d+)", peer.read_head())[0])
+    peer.send(NO_CONTENT)
+    peer.wait(0.1)
+    while len(body) < length:
+        body += peer.read_some()
+
+
+def hangs_up(peer: Peer) -> None:
+    peer.socket.close()
+
+
+def says_goodbye_and_hangs_up(peer: Peer) -> None:
+    peer.say_goodbye()
+    peer.socket.close()
+
+
+@pytest.mark.parametrize("end", [hangs_up, says_goodbye_and_hangs_up, Peer.reset])
+@pytest.mark.parametrize("answer", [answers, answers_before_it_has_read])
 def test_a_connection_closed_between_deliveries_costs_no_attempt(
-    goodbye: bool, make: Make, serve: Serve
+    answer: Behaviour, end: Behaviour, make: Make, serve: Serve
 ) -> None:
-    """With TLS's own goodbye before the FIN, as most servers do it, and without."""
+    """With TLS's own goodbye before the FIN, as most servers do it, without, or with a RST."""
 
     def behave(peer: Peer) -> None:
-        peer.read_request()
-        peer.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+        answer(peer)
         peer.wait(0.05)
-        if goodbye:
-            peer.say_goodbye()
+        end(peer)
         ended.set()
 
     ended = threading.Event()
-    endpoint = serve(behave)
+    endpoint = serve(behave, receives=4_096)
     hooks = make()
     hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1))
-    for n in range(1, 4):
+    for _ in range(3):
         ended.clear()
-        hooks.publish(PATH, "update", {"n": n})
+        hooks.publish(PATH, "update", LARGE)
         assert hooks.flush(timeout=10).delivered == 1
         assert ended.wait(5)
         time.sleep(0.05)  # the FIN's way
     assert [d.attempts for d in hooks.deliveries()] == [1, 1, 1]
-    assert (len(endpoint.requests), endpoint.connections) == (3, 3)
+    assert endpoint.connections == 3
 
 
 @pytest.mark.parametrize(
@@ -578,7 +632,7 @@ def test_a_place_is_free_again_after_each_kind_of_end(make: Make, serve: Serve) 
             agree(peer)
 
     endpoint = serve(behave)
-    hooks = make(config={"total_timeout_ms": 300, "in_flight_max": 4})
+    hooks = make(config={"total_timeout_ms": 1_000, "in_flight_max": 4})
     hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1), max_retries=0)
     hooks.publish_many([(PATH, "update", {"n": n}) for n in range(40)])
     assert hooks.flush(timeout=20).dead == 40

@@ -21,14 +21,14 @@ Traced = Callable[..., tuple[dict[str, object], set[str]]]
 
 
 @pytest.fixture
-def traced(tmp_path: Path, preload: Path) -> Traced:
+def traced(tmp_path: Path, preload: str) -> Traced:
     """Runs the command for a name with this address: its answer, and where it connected."""
 
     def run(address: str, **environ: str) -> tuple[dict[str, object], set[str]]:
         trace, hosts, connects = (tmp_path / name for name in ("trace", "hosts", "connects"))
         hosts.write_text(f"{HOST} {address}\n")
         environ |= {
-            "LD_PRELOAD": str(preload),
+            "LD_PRELOAD": preload,
             "WHS_HOSTS": str(hosts),
             "WHS_CONNECTS": str(connects),
         }

@@ -89,11 +89,11 @@ with Receiver() as known, Receiver() as new:
 
 
 def test_lookups_that_hang_delay_no_other_origin_and_are_bounded(
-    preload: Path, tmp_path: Path
+    preload: str, tmp_path: Path
 ) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("".join(f"slow{n}.example after 4000\n" for n in range(10)))
-    environment = os.environ | {"LD_PRELOAD": str(preload), "WHS_HOSTS": str(hosts)}
+    environment = os.environ | {"LD_PRELOAD": preload, "WHS_HOSTS": str(hosts)}
     done = subprocess.run(
         [sys.executable, "-c", PUBLISH], env=environment, capture_output=True, text=True, timeout=60
     )
@@ -104,8 +104,8 @@ def test_lookups_that_hang_delay_no_other_origin_and_are_bounded(
     assert seen["close"] < 8
 
 
-def test_names_that_hang_leave_places_to_others_where_there_are_few(preload: Path) -> None:
-    environment = os.environ | {"LD_PRELOAD": str(preload), "SLOW_MS": "900"}
+def test_names_that_hang_leave_places_to_others_where_there_are_few(preload: str) -> None:
+    environment = os.environ | {"LD_PRELOAD": preload, "SLOW_MS": "900"}
     command = [sys.executable, "-c", FEW_PLACES]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -102,13 +102,14 @@ books_started(struct sim *sim, struct whs_attempt *attempt, bool sent)
              attempt->first->attempts);
 }
 
-/* A failure of our own says nothing of the host; the probe that met it is forgone. */
+/* A failure of our own says nothing of the host, nor does what was not sent; the probe
+ * that met it is forgone. */
 static void
 note_answer(struct sim *sim, struct origin *origin, const struct flight *flight,
             enum whs_outcome outcome)
 {
     const struct whs_engine_limits *limits = &sim->config.limits;
-    if (outcome == WHS_OUTCOME_LOCAL_ERROR) {
+    if (outcome == WHS_OUTCOME_LOCAL_ERROR || outcome == WHS_OUTCOME_SPILLED) {
         origin->probing &= !flight->probe;
         return;
     }
@@ -149,6 +150,12 @@ books_ended(struct sim *sim, struct whs_attempt *attempt, bool answered)
 
 /* --- Reports. --- */
 
+static bool
+was_tried(const struct whs_report *report)
+{
+    return report->holds_slot && report->outcome != WHS_OUTCOME_SPILLED;
+}
+
 static void
 judge_state(struct sim *sim, const struct whs_report *report,
             const struct whs_reported *row)
@@ -173,7 +180,7 @@ judge_state(struct sim *sim, const struct whs_report *report,
         well = sub->cancelled;
         break;
     case WHS_DELIVERY_WAITING:
-        well = row->delay_ms >= 0 && (!report->holds_slot || sim->closing || !last);
+        well = row->delay_ms >= 0 && (!was_tried(report) || sim->closing || !last);
         break;
     default:
         well = false;
@@ -206,8 +213,8 @@ count_row(struct figures *figures, const struct whs_report *report,
     figures->dead += row->state == WHS_DELIVERY_DEAD;
     figures->expired += row->state == WHS_DELIVERY_EXPIRED;
     figures->cancelled += row->state == WHS_DELIVERY_CANCELLED;
-    figures->retried += row->state == WHS_DELIVERY_WAITING && report->holds_slot;
-    figures->spilled += row->state == WHS_DELIVERY_WAITING && !report->holds_slot;
+    figures->retried += row->state == WHS_DELIVERY_WAITING && was_tried(report);
+    figures->spilled += row->state == WHS_DELIVERY_WAITING && !was_tried(report);
 }
 
 static void
@@ -220,7 +227,7 @@ hear_row(struct sim *sim, const struct whs_report *report,
         sim_fail(sim, "delivery %lld/%lld is reported, and stands at %d",
                  (long long)row->event_seq, (long long)row->subscription_seq,
                  (int)mine->standing);
-    if (row->attempts != mine->attempts + report->holds_slot ||
+    if (row->attempts != mine->attempts + was_tried(report) ||
         row->claimed_row != mine->claimed_row)
         sim_fail(sim, "delivery %lld/%lld is reported with %d attempts, after %d",
                  (long long)row->event_seq, (long long)row->subscription_seq,

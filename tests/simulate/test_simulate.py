@@ -1,6 +1,7 @@
 """``make simulate`` in short, and what it says where a defect is compiled in."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def test_two_hundred_lives_keep_every_rule_and_are_the_same_again() -> None:
         ("no-report-slot", "no report slot"),
         ("no-queue-limit", "an event is answered with 0"),
         ("no-expiry", "which has expired"),
-        ("no-fairness", "unfair: subscription"),
+        # Who stays before the others takes their turns, and the places kept for them.
+        ("no-fairness", "unfair: subscription|takes a place that is kept"),
         ("no-rev", "matches"),
         ("no-probe", "a second probe starts"),
     ],
@@ -46,4 +48,4 @@ def test_two_hundred_lives_keep_every_rule_and_are_the_same_again() -> None:
 def test_a_defect_ends_a_life(defect: str, said: str) -> None:
     done = simulate(f"SABOTAGE={defect}")
     assert done.returncode != 0
-    assert said in done.stdout, done.stdout + done.stderr
+    assert re.search(said, done.stdout), done.stdout + done.stderr

@@ -44,6 +44,8 @@ choose_answer(struct sim *sim, const struct origin *origin)
         answer = (struct fake_answer){.outcome = WHS_OUTCOME_GONE, .http_status = 410};
     if (sim_one_in(sim, 40))
         answer = (struct fake_answer){.outcome = WHS_OUTCOME_LOCAL_ERROR};
+    if (sim_one_in(sim, 40))
+        answer = (struct fake_answer){.outcome = WHS_OUTCOME_SPILLED};
     if (answer.takes_ms != FAKE_NEVER)
         answer.takes_ms += (int64_t)sim_below(sim, 100);
     return answer;

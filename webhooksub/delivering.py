@@ -22,7 +22,7 @@ from .config import Config
 from .errors import StoreUnavailable
 from .events import OperatorEvent, SubscriptionStatus
 from .feed import SubscriptionFeed
-from .hostcalls import HostCalls, LeftBehind
+from .hostcalls import HOST_SECONDS, HostCalls, LeftBehind, say_left
 from .logs import about
 from .news import News
 from .steady import SteadyClock
@@ -40,8 +40,8 @@ _TEND_MS = 100
 _OUTAGE_MS = (50, 5_000)
 # Due work that could not be claimed, another dispatcher being about it, is asked for after this.
 _DUE_AGAIN_MS = 25
-# Who closes without grace still gives the host's code so long, and looks so often after that.
-_HOST_SECONDS, _LOOK_SECONDS = 1.0, 0.05
+# Who closes looks so often whether the host's code has returned, once its time is over.
+_LOOK_SECONDS = 0.05
 _REVISION = itemgetter(7)  # of an EventTuple
 _UNRESOLVED = -1
 _FULL = -2
@@ -104,7 +104,7 @@ class DeliveryLoop:
 
     def stop(self, grace_ms: int) -> None:
         """Starts nothing more, lets attempts end, settles all, gives the role back."""
-        until = time.monotonic() + max(grace_ms / 1_000, _HOST_SECONDS)
+        until = time.monotonic() + max(grace_ms / 1_000, HOST_SECONDS)
         self._store.hand_over_to(None, None)
         self._closing.set()
         try:
@@ -124,8 +124,7 @@ class DeliveryLoop:
                     break
         finally:
             if self._calls.leave():
-                text = "a callback has not returned: what it was called for ends without it"
-                log.warning(text, extra=about("callback_left"))
+                say_left()
                 self._drain()
                 self._wake_who_flush()
 
@@ -279,7 +278,7 @@ class DeliveryLoop:
         found = self._claim_events() + self._claim_due()
         self._poll_at = now
         if not found and self._room() > 0:
-            due_in = self._store.due_in()
+            due_in = self._store.due_in(looked=True)
             pause = self._config.poll_ms if due_in is None else max(due_in, _DUE_AGAIN_MS)
             self._poll_at += min(pause, self._config.poll_ms)
 

@@ -3,15 +3,38 @@
 `on_operator_event`, `still_allowed` and a watcher may take long, or never return. While one of
 them runs the delivery thread does nothing else. Who publishes does not wait for them: what is
 found out on another thread of ours is told by the delivery thread, later. Who closes waits for
-a while, then leaves the thread behind and does what is left himself.
+a while, then leaves the thread behind and does what is left himself. So it is with the threads
+that call a transport of sockets and the `is_open` of its connections.
 """
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .events import OperatorEvent
+from .logs import about
+
+log = logging.getLogger("webhooksub")
+
+#: Who closes waits so long for the host's code at least.
+HOST_SECONDS = 1.0
+
+
+def say_left() -> None:
+    """In the log."""
+    text = "a callback has not returned: what it was called for ends without it"
+    log.warning(text, extra=about("callback_left"))
+
+
+def join_or_leave(thread: threading.Thread) -> None:
+    """Waits until it has ended, which it was asked to, or says that the host's code keeps it. On
+    that thread itself: does nothing."""
+    if thread is not threading.current_thread():
+        thread.join(HOST_SECONDS)
+        if thread.is_alive():
+            say_left()
 
 
 class LeftBehind(BaseException):

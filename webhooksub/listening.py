@@ -14,6 +14,7 @@ from . import _core
 from .authorizer import Authorizer
 from .config import SocketConfig
 from .errors import StoreUnavailable
+from .hostcalls import join_or_leave
 from .logs import about
 from .store.listeners import Listeners
 
@@ -83,7 +84,7 @@ class Listening:
             thread, held, self._held = self._thread, self._held, {}
         if thread is None:
             return
-        thread.join()
+        join_or_leave(thread)
         try:
             self._listeners.remove([*held, *self._gone])
             self._listeners.leave(self._process)
@@ -107,6 +108,8 @@ class Listening:
             asked = dict(self._is_open)
         for sid in [sid for sid, is_open in asked.items() if not is_open()]:
             self.disconnect(sid)
+        if self._ending.is_set():
+            return
         with self._lock:
             held, gone = dict(self._held), set(self._gone)
         if gone:

@@ -25,6 +25,7 @@ from . import _core
 from .config import SocketConfig
 from .errors import StoreUnavailable
 from .events import Outcome
+from .hostcalls import join_or_leave
 from .logs import about
 from .store.base import Store
 from .subscribing import SOCKET_ORIGIN
@@ -100,11 +101,11 @@ class SocketDelivery:
         self._thread.start()
 
     def stop(self) -> None:
-        """After the engine has closed: nothing can be acknowledged any more."""
+        """After the engine has closed: nothing can be acknowledged any more. A transport that
+        does not return is left behind."""
         self._stopping.set()
         self._engine.wake_events()
-        self._thread.join()
-        self._transport.stop()
+        join_or_leave(self._thread)
 
     def wake(self) -> None:
         """Somebody came: looks at once. Any thread."""
@@ -123,11 +124,18 @@ class SocketDelivery:
             except Exception:
                 log.exception("events for sockets wait", extra=about("sockets_defect"))
                 self._stopping.wait(_LOOK_MS / 1_000)
+        try:
+            self._transport.stop()
+        except Exception:
+            facts = about("sockets_defect")
+            log.exception("the transport of sockets did not stop", extra=facts)
 
     def _turn(self) -> None:
         events = self._engine.take_events(_TAKEN_MAX, 0 if self._told else _LOOK_MS)
         if events:
             self._send_all(events)
+        if self._stopping.is_set():  # and perhaps the store is closed
+            return
         self._forget_overdue()
         if monotonic() >= self._look_at:
             self._look_at = monotonic() + _LOOK_MS / 1_000

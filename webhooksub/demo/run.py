@@ -200,10 +200,13 @@ class Demo:
 
     def _count(self, hooks: Dispatcher) -> StoreCounts:
         """What the store says, subscription by subscription."""
-        delivered = retried = dead = 0
+        delivered = retried = unanswered = dead = 0
         for line in read_lines(self._folder.subscriptions):
             for one in hooks.deliveries(subscription=line["id"], limit=_ALL):
                 delivered += one.state is DeliveryState.DELIVERED
                 dead += one.state is DeliveryState.DEAD
-                retried += one.attempts > 1
-        return StoreCounts(delivered=delivered, retried=retried, dead=dead)
+                if one.attempts > 1:
+                    retried += 1
+                    attempts = hooks.attempts(one.event_id, one.subscription_id)
+                    unanswered += any(attempt.http_status is None for attempt in attempts)
+        return StoreCounts(delivered, retried, unanswered, dead)

@@ -307,9 +307,10 @@ class Store(Protocol):
     def free_origin(self, name: str) -> None:
         """Somebody is there: it is held no more, and what waits for it untried is due."""
 
-    def due_in(self) -> int | None:
+    def due_in(self, *, looked: bool = False) -> int | None:
         """Milliseconds until the next waiting delivery is due, by the store's clock; not above
-        0: one is. None: none waits."""
+        0: one is. None: none waits. With `looked` as :meth:`claim_due` saw it just now, which
+        spares a query: what others made due since is not known."""
 
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
         """Writes outcomes and deletes the outbox rows of `done` events, in one transaction.

@@ -5,11 +5,11 @@ between SQLite and PostgreSQL is behind this face, and nowhere else: how one con
 transaction begins, who may deliver, the statements of hot.py, and joining a host's transaction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from ..keyring import Keyring
 from .base import NewEvent, Published
@@ -24,6 +24,21 @@ class Peek(NamedTuple):
     subscription_rev: int
     replay_rev: int
     events_free: bool  # in the outbox there is something to claim
+
+
+@contextmanager
+def lend(engine: Engine, is_closed: Callable[[], bool]) -> Iterator[Connection]:
+    """A connection of the engine's. Where the store was closed meanwhile it is closed after its
+    use: what is given back then lies open in a pool that nobody has. Not in a child that was
+    forked meanwhile, see uses.py."""
+    pool = engine.pool
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        if is_closed():
+            pool.dispose()
+            engine.dispose()  # which has had another since
 
 
 class RoleLock(Protocol):
@@ -79,10 +94,10 @@ class Database(Protocol):
     # --- reading ---------------------------------------------------------------------
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """A connection that sees one moment of the store. Raises StoreUnavailable."""
+        """A connection that sees one moment of the store. Raises StoreUnavailable, Closed."""
 
     def peek(self) -> Peek:
-        """Raises StoreUnavailable."""
+        """Raises StoreUnavailable, Closed."""
 
     def last_seq(self, host: Any) -> int:
         """About that of the last event, for who is to join the host's transaction. Raises

@@ -233,7 +233,7 @@ class MemoryStore(MemoryReads):
             self._waiting.free(self._origins.get(name, 0), self._clock())
         self.wake()
 
-    def due_in(self) -> int | None:
+    def due_in(self, *, looked: bool = False) -> int | None:
         with self._lock:
             at = self._waiting.next_due()
         return None if at is None else at - self._clock()

@@ -25,10 +25,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from ..config import StoreConfig
-from ..errors import ConfigurationError, StoreUnavailable
+from ..errors import Closed, ConfigurationError, StoreUnavailable
 from . import dispatchers, migrations, postgres_joining
 from .base import NewEvent, Published
-from .database import Peek
+from .database import Peek, lend
 from .failures import translated
 from .hot import Cursor, HotStatements
 from .postgres_clock import ServerClock
@@ -135,16 +135,15 @@ class PostgresDatabase:
 
     def close(self) -> None:
         self._teller.close()
-        listener = self._listener
         self.stop_listening()
-        if listener is not None:
-            listener.join()
+        if self._listener is not None:
+            self._listener.join()
         with self.uses:
             with self._peek_lock:
+                engine, self._engine = self._engine, None
                 self._drop_peeker()
-            if self._engine is not None:
-                self._engine.dispose()
-                self._engine = None
+            if engine is not None:
+                engine.dispose()
         self._start_anew()
 
     def forget(self, *, quiet: bool) -> None:
@@ -188,12 +187,12 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self.uses, translated(), self._need_engine().connect() as connection:
+        with self.uses, translated(), self._connected() as connection:
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield connection
 
     def peek(self) -> Peek:
-        """One round trip. Raises StoreUnavailable."""
+        """One round trip. Raises StoreUnavailable, Closed."""
         with self.uses, self._peek_lock, translated():
             before = time.time()
             [row] = self._ask(_PEEK)
@@ -261,7 +260,7 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
-        with self.uses, translated(), self._need_engine().connect() as connection:
+        with self.uses, translated(), self._connected() as connection:
             connection.exec_driver_sql("BEGIN")
             connection.exec_driver_sql(_ALONE)
             yield connection
@@ -336,14 +335,12 @@ class PostgresDatabase:
         url = self._listen_url or (None if self._config.pooled else self._url)
         if url is None:
             return
-        if self._listener is not None:
-            self._listener.stop()
+        self.stop_listening()
         self._listener = Listener(lambda: self._connect(url), self._channel(), wake)
 
     def stop_listening(self) -> None:
         if self._listener is not None:
             self._listener.stop()
-            self._listener = None
 
     def tell_others(self) -> None:
         self._teller.tell()
@@ -351,10 +348,9 @@ class PostgresDatabase:
     def _notify(self) -> None:
         channel = self._channel()
         with self.uses, self._peek_lock:
-            if self._engine is not None:
-                # Nobody waits for the disk because of it.
-                quickly = "set_config('synchronous_commit', 'off', true)"
-                self._ask(f"SELECT {quickly}, pg_notify('{channel}', '')")
+            # Nobody waits for the disk because of it.
+            quickly = "set_config('synchronous_commit', 'off', true)"
+            self._ask(f"SELECT {quickly}, pg_notify('{channel}', '')")
 
     def _channel(self) -> str:
         """One of each store: a database may hold several, in schemas of their own."""
@@ -408,9 +404,13 @@ class PostgresDatabase:
             "clock_differs_ms": 0 if self._server_clock is None else self._server_clock.ahead_ms,
         }
 
+    def _connected(self) -> contextlib.AbstractContextManager[Connection]:
+        engine, uses = self._need_engine(), self.uses  # a fork leaves other uses behind
+        return lend(engine, lambda: self._engine is not engine and self.uses is uses)
+
     def _need_engine(self) -> Engine:
         if self._engine is None:
-            raise StoreUnavailable("the database is not open")
+            raise Closed("the store is closed")
         return self._engine
 
 

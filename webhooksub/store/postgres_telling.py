@@ -12,7 +12,7 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
-from ..errors import StoreUnavailable
+from ..errors import Closed, StoreUnavailable
 from ..logs import about
 
 log = logging.getLogger("webhooksub")
@@ -20,7 +20,7 @@ log = logging.getLogger("webhooksub")
 # What is told within this is told once; a host's commit that is under way ends meanwhile.
 _GATHER_SECONDS = 0.02
 # Whoever listens looks so often whether it should end.
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 # A server that is not there is asked again after this.
 _AGAIN_SECONDS = 2.0
 
@@ -29,7 +29,7 @@ class Teller:
     """A thread that tells the others, from its first use on. :meth:`close` ends it."""
 
     def __init__(self, notify: Callable[[], None]) -> None:
-        """`notify` may raise psycopg.Error."""
+        """`notify` may raise psycopg.Error, StoreUnavailable, and Closed, with which it ends."""
         self._notify = notify
         self._lock = threading.Lock()
         self._something = threading.Event()
@@ -66,6 +66,8 @@ class Teller:
             self._something.clear()
             try:
                 self._notify()
+            except Closed:  # this commit was not waited for
+                return
             except (psycopg.Error, StoreUnavailable) as error:  # they poll as well
                 log.debug("dispatchers could not be told: %s", error)
             if self._closed:
@@ -101,6 +103,8 @@ class Listener:
                 with self._connect() as connection:
                     told = False
                     self._listen(connection)
+            except Closed:  # which did not wait any longer
+                return
             except psycopg.Error as error:
                 if not told:
                     facts = about("not_listening")

@@ -7,6 +7,7 @@ its first use, as a publisher. A fork waits for that until no thread is inside t
 """
 
 import os
+import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -34,6 +35,11 @@ class StoreProcess:
         self._open = self._closed = False
         self._writer: Writer | None = None
         _processes.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """It may have connections."""
+        return self._open
 
     @property
     def checkpoints(self) -> bool:
@@ -206,8 +212,12 @@ def _notice_fork() -> None:
     with _noticing:
         if os.getpid() == _pid:
             return
+        # Without a GIL an object ends on the thread that made it, which the child has not: its
+        # parent's statements stay, and with them the connections that they belong to.
+        free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
         for process in list(_processes):
-            process.forget(quiet=process.database.uses.were_none)
+            stays = free_threaded and process.is_open
+            process.forget(quiet=process.database.uses.were_none and not stays)
         _pid = os.getpid()
 
 

@@ -6,6 +6,7 @@ what they said, because that is how dispatchers hear of their end; pruning takes
 
 from sqlalchemy import select, update
 
+from .among import among
 from .retention import ROWS, Deletion
 from .schema import event, idempotency, outbox, subscription
 from .secrets import drop_keys
@@ -54,7 +55,7 @@ class Purging(Deletion):
         first = select(event.c.seq).where(event.c.root == self._root)
         seqs = list(connection.execute(first.order_by(event.c.seq).limit(ROWS)).scalars())
         if seqs:
-            connection.execute(outbox.delete().where(outbox.c.event_seq.in_(seqs)))
+            connection.execute(outbox.delete().where(among(outbox.c.event_seq, seqs)))
             self._delete_events(transaction, seqs)
         return bool(seqs)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
 
 from ..events import DeliveryState
+from .among import among
 from .queries import ENDED, is_past
 from .schema import attempt, delivery, event, idempotency, outbox, subscription
 from .secrets import drop_ended
@@ -48,7 +49,7 @@ class Deletion:
             ("deliveries", delivery, delivery.c.event_seq),
             ("events", event, event.c.seq),
         ):
-            self._delete(name, transaction, table, key.in_(whole))
+            self._delete(name, transaction, table, among(key, whole))
         return len(whole) == len(seqs)
 
     def _delete_part(self, transaction: Transaction, seq: int) -> None:
@@ -153,15 +154,15 @@ class Pruning(Deletion):
             .limit(ROWS)
         )
         seqs = list(transaction.connection.execute(query).scalars())
-        self._delete("subscriptions", transaction, subscription, subscription.c.seq.in_(seqs))
+        self._delete("subscriptions", transaction, subscription, among(subscription.c.seq, seqs))
         return bool(seqs)
 
 
 def _kept(connection: Connection, seqs: Sequence[int]) -> set[int]:
     """Events of which something waits."""
-    queued = select(outbox.c.event_seq).where(outbox.c.event_seq.in_(seqs))
+    queued = select(outbox.c.event_seq).where(among(outbox.c.event_seq, seqs))
     waiting = select(delivery.c.event_seq).where(
-        delivery.c.event_seq.in_(seqs), delivery.c.state.in_(_UNDER_WAY)
+        among(delivery.c.event_seq, seqs), delivery.c.state.in_(_UNDER_WAY)
     )
     return set(connection.execute(queued.union(waiting)).scalars())
 
@@ -171,7 +172,7 @@ def _that_fit(connection: Connection, seqs: Sequence[int]) -> list[int]:
     rows: Counter[int] = Counter(seqs)
     for table in (attempt, delivery):
         of = table.c.event_seq
-        query = select(of, func.count()).where(of.in_(seqs)).group_by(of)
+        query = select(of, func.count()).where(among(of, seqs)).group_by(of)
         rows.update({seq: count for seq, count in connection.execute(query)})
     left = ROWS
     fit: list[int] = []

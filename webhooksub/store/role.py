@@ -172,13 +172,15 @@ class DispatcherRole:
         if wake is not None:
             wake()
 
-    def due_in(self) -> int | None:
+    def due_in(self, *, looked: bool) -> int | None:
         """From memory where it is known, else from the store."""
-        at = self._next_due()
+        at = self._next_due(looked)
         return None if at is None else at - self._clock()
 
-    def _next_due(self) -> int | None:
-        if self._process.dispatcher is not None and not self.groups.stale(self._process.peek()):
+    def _next_due(self, looked: bool) -> int | None:
+        if self._process.dispatcher is not None and (
+            looked or not self.groups.stale(self._process.peek())
+        ):
             return self.groups.next_due()
         with self._process.reading() as connection:
             due_at = read_groups(connection, parked_only=False)

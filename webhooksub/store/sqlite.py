@@ -19,11 +19,11 @@ from sqlalchemy import event as hooks
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import ConfigurationError, Forked, StoreUnavailable
+from ..errors import Closed, ConfigurationError, Forked, StoreUnavailable
 from ..keyring import NO_KEYRING, Keyring
 from . import joining
 from .base import NewEvent, Published
-from .database import Peek
+from .database import Peek, lend
 from .failures import translated
 from .holds import NEVER
 from .hot import SQLITE, Cursor, HotStatements
@@ -100,8 +100,8 @@ class SqliteFile:
         in a child that cannot be rid of its parent's connections."""
         if self.path in _split:
             raise Forked(
-                "this process was forked while its parent was using the store: fork "
-                "outside of the calls and callbacks of webhooksub"
+                "this process cannot be rid of what its parent had open in the store: fork "
+                "outside of the calls and callbacks of webhooksub, and without a GIL by os.fork"
             )
         if sqlite3.sqlite_version_info < _OLDEST:
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer")
@@ -121,10 +121,10 @@ class SqliteFile:
         """Twice is fine."""
         with self.uses:
             with self._peek_lock:
+                engine, self._engine = self._engine, None
                 self._drop_peeker()
-            if self._engine is not None:
-                self._engine.dispose()
-                self._engine = None
+            if engine is not None:
+                engine.dispose()
 
     def forget(self, *, quiet: bool) -> None:
         """In a forked child: is rid of what it inherited. :meth:`open` makes others."""
@@ -178,14 +178,14 @@ class SqliteFile:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one moment of the store. Raises StoreUnavailable."""
+        """A connection that sees one moment of the store. Raises StoreUnavailable, Closed."""
         self._presence.check()
-        with self.uses, translated(), self._need_engine().connect() as connection:
+        with self.uses, translated(), self._connected() as connection:
             connection.exec_driver_sql("BEGIN")
             yield connection
 
     def peek(self) -> Peek:
-        """Raises StoreUnavailable. Six microseconds."""
+        """Raises StoreUnavailable, Closed. Six microseconds."""
         self._presence.check()
         with self.uses, self._peek_lock, translated():
             if self._peeker is None:
@@ -231,7 +231,7 @@ class SqliteFile:
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
         """One write transaction of the schema, committed unless the body raises."""
-        with self.uses, translated(), self._need_engine().connect() as connection:
+        with self.uses, translated(), self._connected() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
@@ -356,9 +356,13 @@ class SqliteFile:
             "wal_bytes": _size(self.path + "-wal"),
         }
 
+    def _connected(self) -> contextlib.AbstractContextManager[Connection]:
+        engine, uses = self._need_engine(), self.uses  # a fork leaves other uses behind
+        return lend(engine, lambda: self._engine is not engine and self.uses is uses)
+
     def _need_engine(self) -> Engine:
         if self._engine is None:
-            raise StoreUnavailable("the database is not open")
+            raise Closed("the store is closed")
         return self._engine
 
 

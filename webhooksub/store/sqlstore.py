@@ -168,8 +168,8 @@ class SqlStore(SqlReads):
     def free_origin(self, name: str) -> None:
         self._role.free_origin(name)
 
-    def due_in(self) -> int | None:
-        return self._role.due_in()
+    def due_in(self, *, looked: bool = False) -> int | None:
+        return self._role.due_in(looked=looked)
 
     def settle(self, reports: _core.Reports | None, done: Sequence[tuple[int]] = ()) -> bool:
         return self._role.settle(reports, done)

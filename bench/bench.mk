@@ -52,6 +52,8 @@ bench-fairness: build ## what a dead origin and a failing neighbour cost others 
 django-contention: build ## Django's writes and a worker on one SQLite file: nothing fails (FOR=30)
 	@$(BIN)/python bench/django_contention.py --seconds $(or $(FOR),30)
 
+# QUICK=1: a smoke run. WRITE=1: the figures go to docs/operations.md. FOR=n: n seconds sustained.
 .PHONY: bench-scale
-bench-scale: build bench-tools ## a store that many share: PostgreSQL beside SQLite and memory (QUICK=1 smoke)
-	@PYTHONPATH=bench:tests/support $(BIN)/python bench/scale.py $(if $(QUICK),--quick)
+bench-scale: build bench-tools $(BUILD)/bench_opponent ## a store that many share: PostgreSQL, SQLite, memory (QUICK=1 smoke, WRITE=1, FOR=600)
+	@PYTHONPATH=bench:tests/support $(BIN)/python bench/scale/scale.py --programs $(BUILD) \
+		$(BENCH_OPTIONS) $(if $(FOR),--seconds $(FOR))

@@ -34,7 +34,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from run import plain, show
+from figures import plain, show
 
 from webhooksub import Dispatcher, allow_all
 from webhooksub._core import issue_certificate

@@ -46,7 +46,7 @@ def make(args: argparse.Namespace, folder: Path) -> Dispatcher:
         "config": caps,
     }
     if args.mode == "durable":
-        return Dispatcher(f"sqlite:///{folder / 'hooks.db'}", **common)
+        return Dispatcher(args.database or f"sqlite:///{folder / 'hooks.db'}", **common)
     return Dispatcher.in_memory(**common)
 
 
@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=50_000)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--folder", default="/var/tmp", help="on a real disk")
+    parser.add_argument("--database", help="URL of an empty one, in place of a file there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         run = count_calls if args.mode == "calls" else deliver

@@ -6,6 +6,7 @@ the tag says so; licences and an SBOM inside. All that is wrong is told at once.
 """
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -21,9 +22,12 @@ from pathlib import Path
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.sections import Symbol, SymbolTableSection
 
 BYTES_MAX = 8 * 1024 * 1024
 GLIBC = "2.28"
+# musl's symbols have no versions: what it got after 1.2.3 is known by name alone.
+MUSL_NEWER = {"preadv2", "pwritev2", "statx"}
 # The C library's own parts, under glibc's names and musl's.
 NEEDED = re.compile(
     r"(libc|libm|libdl|libpthread|librt)\.so\.\d+|ld-linux-[\w-]+\.so\.\d+|"
@@ -53,6 +57,12 @@ class Wheel:
         self.elf = ELFFile(io.BytesIO(self.files[self.library]))
         [self.dynamic] = [s for s in self.elf.iter_sections() if isinstance(s, DynamicSection)]
 
+    def symbols(self) -> Iterator[Symbol]:
+        """Of the dynamic linker: what the library shows, and what it wants."""
+        for section in self.elf.iter_sections():
+            if isinstance(section, SymbolTableSection) and section.name == ".dynsym":
+                yield from section.iter_symbols()
+
     def tags(self, name: str) -> list[int | str]:
         field = {"DT_NEEDED": "needed", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}.get(name)
         found = self.dynamic.iter_tags(name)
@@ -67,10 +77,9 @@ class Wheel:
 
 
 def check_symbols(wheel: Wheel) -> Iterator[str]:
-    table = wheel.elf.get_section_by_name(".dynsym")
     shown = {
         symbol.name
-        for symbol in table.iter_symbols()
+        for symbol in wheel.symbols()
         if symbol["st_shndx"] not in ("SHN_UNDEF", "SHN_ABS") and symbol.name
     }
     if shown != {"PyInit__core"}:
@@ -102,12 +111,35 @@ def glibc_of(wheel: Wheel) -> list[str]:
     return sorted(found, key=version_key)
 
 
+def musl_stub() -> Path:
+    """The list of musl's symbols that the compiler links against."""
+    zig = importlib.util.find_spec("ziglang")
+    if zig is None or zig.origin is None:
+        raise SystemExit("check: musl's symbols are known from ziglang, which is not installed")
+    return Path(zig.origin).parent / "lib" / "libc" / "musl" / "libc.S"
+
+
+def check_musl(wheel: Wheel) -> Iterator[str]:
+    """Nothing refuses to link an extension for want of a symbol: loading it would."""
+    listed = re.findall(r"^(\w+):", musl_stub().read_text(), re.MULTILINE)
+    wanted = {
+        symbol.name
+        for symbol in wheel.symbols()
+        if symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] == "STB_GLOBAL"
+    }
+    for name in sorted(wanted - (set(listed) - MUSL_NEWER)):
+        if not re.match("_?Py", name):
+            yield f"wants {name}, which musl 1.2.3 lacks"
+
+
 def check_libc(wheel: Wheel) -> Iterator[str]:
     used = glibc_of(wheel)
     promised = re.fullmatch(r"manylinux_(\d+)_(\d+)_\w+", wheel.platform)
     if not promised:
         if used or not wheel.platform.startswith("musllinux_1_2_"):
             yield f"is for {wheel.platform}, with symbols of glibc {', '.join(used) or 'none'}"
+        else:
+            yield from check_musl(wheel)
         return
     most = f"{promised[1]}.{promised[2]}"
     if version_key(most) > version_key(GLIBC):

@@ -48,11 +48,11 @@ export ZIG_GLOBAL_CACHE_DIR=$CACHE/zig
 export ZIG_LOCAL_CACHE_DIR=$CACHE/zig
 ZIG=$("$TOOLS/bin/python" -c 'import pathlib, ziglang; print(pathlib.Path(ziglang.__file__).parent / "zig")')
 
-# choose_target TARGET: x86_64, aarch64, or x86_64-musl. Sets MACHINE, LIBC and CC.
+# choose_target TARGET: x86_64, aarch64, or x86_64-musl. Sets MACHINE, LIBC, PLATFORM and CC.
 choose_target() {
     case $1 in
-    x86_64 | aarch64) MACHINE=$1 LIBC=gnu.$GLIBC ;;
-    x86_64-musl) MACHINE=x86_64 LIBC=musl ;;
+    x86_64 | aarch64) MACHINE=$1 LIBC=gnu.$GLIBC PLATFORM=linux_$1 ;;
+    x86_64-musl) MACHINE=x86_64 LIBC=musl PLATFORM=musllinux_1_2_x86_64 ;;
     *) stop "knows x86_64, aarch64 and x86_64-musl, not $1" ;;
     esac
     # Zig adds its own checks of undefined behaviour unless it is told not to.

@@ -20,6 +20,10 @@ for device in null zero full random urandom tty; do
     mount --bind "/dev/$device" "$MERGED/dev/$device"
 done
 mount -t tmpfs tmpfs "$MERGED/dev/shm"
+# Terminals, which programs look different on.
+mkdir -p "$MERGED/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$MERGED/dev/pts"
+ln -sf pts/ptmx "$MERGED/dev/ptmx"
 mount -t tmpfs tmpfs "$MERGED/tmp"
 cp /etc/resolv.conf "$MERGED/etc/resolv.conf"
 grep -q localhost "$MERGED/etc/hosts" 2>/dev/null ||

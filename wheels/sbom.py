@@ -79,7 +79,7 @@ def main() -> None:
         (info / "sboms" / "bundled.cdx.json").write_text(text)
         shutil.copytree(deps / "licenses", info / "licenses" / "bundled")
         target.mkdir(exist_ok=True)
-        command = [*tool, "pack", "--dest-dir", target, tree]
+        command: list[str | Path] = [*tool, "pack", "--dest-dir", target, tree]
         subprocess.run(command, check=True, stdout=sys.stderr)
 
 

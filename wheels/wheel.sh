@@ -31,11 +31,14 @@ env -u SABOTAGE -u CPATH -u LIBRARY_PATH \
     WEBHOOKSUB_STATIC="$PREFIX" CC="$CC" LDSHARED="$CC -shared" CFLAGS=-fno-sanitize=undefined \
     PKG_CONFIG=pkg-config _PYTHON_HOST_PLATFORM="linux-$MACHINE" \
     "$WORK/venv/bin/pip" --quiet --no-input wheel --no-deps --no-build-isolation \
-    --config-settings=--build-option=--plat-name=linux_"$MACHINE" -w "$WORK/plain" . \
+    --config-settings=--build-option=--plat-name="$PLATFORM" -w "$WORK/plain" . \
     >"$WORK/log" 2>&1 || {
     tail -n 60 "$WORK/log" >&2
     stop "the wheel could not be built"
 }
 "$TOOLS/bin/python" "$WHEELS/sbom.py" "$PREFIX" "$WORK"/plain/*.whl "$WORK/named"
-"$TOOLS/bin/auditwheel" repair --plat auto -w "$WORK/repaired" "$WORK"/named/*.whl
+# auditwheel finds out which glibc it is. musl it takes from the name, and a libc.so that it
+# found on this machine would not be musl's.
+"$TOOLS/bin/auditwheel" repair --plat auto --exclude libc.so -w "$WORK/repaired" \
+    "$WORK"/named/*.whl
 cp "$WORK"/repaired/*.whl "$OUT/"

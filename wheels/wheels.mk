@@ -2,8 +2,8 @@
 # Where what was built is kept, by the hash of what it was built from.
 export WHEELS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/webhooksub
 WHEEL_TOOLS = $(WHEELS_CACHE)/tools-$(shell cd wheels && sha256sum requirements.txt | sha256sum | cut -c 1-16)/bin
-# ARCHES="x86_64" builds for one machine alone.
-ARCHES ?= x86_64 aarch64
+# ARCHES="x86_64" builds for one machine and C library alone.
+ARCHES ?= x86_64 aarch64 x86_64-musl
 FREE_THREADED ?= python3.13t
 
 .PHONY: wheels wheel-matrix sdist wheel-check wheel-page reproducible ci-wheels

@@ -127,6 +127,26 @@ def test_a_symbol_of_a_newer_glibc_is_refused(make: Maker) -> None:
     assert said == "uses glibc 2.34, newer than 2.28"
 
 
+@pytest.mark.parametrize(
+    ("called", "said"),
+    [
+        ("close", []),
+        ("PyLong_FromLong", []),
+        ("getcontext", ["wants getcontext, which musl 1.2.3 lacks"]),
+        ("statx", ["wants statx, which musl 1.2.3 lacks"]),
+    ],
+)
+def test_a_symbol_that_musl_lacks_is_refused(
+    called: str, said: list[str], make: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = make.folder / "libc.S"
+    stub.write_text("WEAKTIME64 close\nclose:\n.globl statx\nstatx:\n")
+    monkeypatch.setattr(check, "musl_stub", lambda: stub)
+    source = f"int {called}(void);\n" + SOURCE.replace("return 0;", f"return {called}();")
+    library = make.library(source, "-nostdlib")
+    assert problems(make.wheel(library, tag="cp311-abi3-musllinux_1_2_x86_64")) == said
+
+
 def test_a_wheel_too_large_is_refused(make: Maker) -> None:
     wheel = make.wheel(more={"webhooksub/much": bytes(check.BYTES_MAX)})
     assert any("more than 8,388,608" in problem for problem in problems(wheel))

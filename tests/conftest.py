@@ -5,6 +5,7 @@ A test that asks for `kit` runs on SQLite and on PostgreSQL, one that asks for `
 """
 
 import os
+import signal
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -22,6 +23,10 @@ from webhooksub.store import Store, open_store
 from webhooksub.store.base import DispatcherInfo, NewEvent, SubscriptionRecord
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
+
+# What a shell runs in the background ignores Ctrl-C and hands that on; there are tests of it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = "tenant/acme"
 DAY = 86_400_000

@@ -323,6 +323,18 @@ def nothing_is_left_behind(tree: Tree) -> Iterator[Problem]:
         yield from source.find(MACHINE_PATHS, "is a path of one machine", text=source.text)
 
 
+TOP_LEVEL = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md"}
+TOP_LEVEL |= {"SECURITY.md", "pyproject.toml", "setup.py"}
+
+
+@rule
+def nothing_is_dropped_at_the_top(tree: Tree) -> Iterator[Problem]:
+    """what is tried out goes to build/: whatever lies at the top is committed some day"""
+    for source in tree.files("[!.]*"):
+        if source.name not in TOP_LEVEL:
+            yield Problem(source.path, 1, "has no place here")
+
+
 # --- Report --------------------------------------------------------------------------
 
 

@@ -39,4 +39,5 @@ def test_its_demo_ends_with_1_when_something_else_arrives(tmp_path: Path) -> Non
     models.write_text(models.read_text().replace(unique, ""))
     done = demo(copy)
     assert done.returncode != 0
-    assert ["NO", "two files of one name: 201, rolled back"] in [row[:2] for row in rows(done)]
+    found = [row[:2] for row in rows(done)]
+    assert ["NO", "two files of one name: 201, rolled back"] in found, done.stderr

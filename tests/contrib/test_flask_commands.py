@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def test_the_worker_delivers_what_was_published_before_and_drains_at_sigterm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with Receiver() as receiver:
+    with Receiver() as receiver, ExitStack() as stack:
         (tmp_path / "app.py").write_text(SERVICE)
         (tmp_path / "ca.pem").write_bytes(receiver.ca_pem)
         app = Flask(__name__)
@@ -148,10 +149,14 @@ def test_the_worker_delivers_what_was_published_before_and_drains_at_sigterm(
             extension.publish(PATH, "update", {"name": "Taxes"})
             extension.close()
         receiver.answer(delay=0.5)
-        worker = start_worker(tmp_path, "--health", "127.0.0.1:0")
-        told = iter(worker.stderr.readline, "")  # type: ignore[union-attr]
-        address = next(line for line in told if "health at" in line).split()[-1]
-        assert next(told) == "webhooksub: delivering from sqlite:///hooks.db\n"
+        stack.callback(kill, worker := start_worker(tmp_path, "--health", "127.0.0.1:0"))
+        told: list[str] = []
+        for line in iter(worker.stderr.readline, ""):  # type: ignore[union-attr]
+            told.append(line)
+            if "delivering from" in line:
+                break
+        assert told[-1] == "webhooksub: delivering from sqlite:///hooks.db\n", "".join(told)
+        [address] = [line.split()[-1] for line in told if "health at" in line]
         with urllib.request.urlopen(address, timeout=20) as answer:
             assert answer.status == 200
         [request] = receiver.wait_for(1, timeout=30)
@@ -184,3 +189,8 @@ def start_worker(folder: Path, *options: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.communicate()

@@ -6,6 +6,7 @@ import sqlite3
 import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from webhooksub.contrib.prometheus import WebhooksubCollector
 from webhooksub.metrics import ENGINE, OWN, STORE
 from webhooksub.testing import Receiver
 
+BOARD = files("webhooksub").joinpath("contrib/grafana/webhooksub.json")
 QUICK = {"retry_steps_ms": (50,), "retry_jitter": 0, "retry_max_retries": 1, "poll_ms": 30}
 
 
@@ -153,11 +155,11 @@ def metrics_shown(board: dict[str, Any]) -> set[str]:
 
 def test_the_dashboard_shows_what_is_exported_and_all_of_it() -> None:
     exported = {described.name for described in (*OWN, *ENGINE, *STORE)}
-    assert metrics_shown(json.loads(dashboard.FILE.read_text())) == exported
+    assert metrics_shown(json.loads(BOARD.read_text())) == exported
 
 
 def test_a_counter_is_shown_by_its_rate_and_a_gauge_as_it_is() -> None:
-    board = json.loads(dashboard.FILE.read_text())
+    board = json.loads(BOARD.read_text())
     for panel in board["panels"]:
         for target in panel.get("targets", []):
             over_time = re.search(r"\b(rate|increase)\(", target["expr"]) is not None
@@ -165,7 +167,7 @@ def test_a_counter_is_shown_by_its_rate_and_a_gauge_as_it_is() -> None:
 
 
 def test_the_file_is_what_the_list_makes_and_its_panels_stand_apart() -> None:
-    assert dashboard.FILE.read_text(encoding="utf-8") == dashboard.text()
+    assert BOARD.read_text(encoding="utf-8") == dashboard.text()
     board = json.loads(dashboard.text())
     taken = [
         (x, y)

@@ -5,9 +5,9 @@ record; a line each:
 
     nanoseconds status number subscription-id notification-id
 
-``/take`` answers 204, ``/flaky`` now and then 503, ``/refuse`` always 500. Commands come by
-the standard input, and each is answered by a line: ``log FILE`` begins another log, ``flush``
-writes what was answered, ``quiet`` does so once no connection is open.
+``/take`` answers 204, ``/slow`` too but later, ``/flaky`` now and then 503, ``/refuse`` always
+500. Commands come by the standard input, and each is answered by a line: ``log FILE`` begins
+another log, ``flush`` writes what was answered, ``quiet`` does so once no connection is open.
 """
 
 import asyncio
@@ -67,6 +67,8 @@ ANSWERS = {
 }
 # Of so many requests to /flaky one fails.
 _FLAKY = 8
+# How long /slow takes to answer.
+_SLOW_SECONDS = 0.05
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -121,6 +123,13 @@ class Connection(asyncio.Protocol):
             self._unread = self._unread[total:]
             status = self._status(path)
             self._log.write(status, body)
+            if path == b"/slow":
+                asyncio.get_running_loop().call_later(_SLOW_SECONDS, self._answer, status)
+            else:
+                self._answer(status)
+
+    def _answer(self, status: int) -> None:
+        if not self._transport.is_closing():
             self._transport.write(ANSWERS[status])
 
     def _status(self, path: bytes) -> int:

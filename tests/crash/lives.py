@@ -178,8 +178,8 @@ class Round:
 
     def _stop_and_take_over(self, process: Any) -> Any:
         """Another is given what it held; resumed, it must notice and stop. Answers the other
-        one. They do not run at once: an attempt that was under way may end when it is resumed,
-        and would come between the other's."""
+        one. They do not run at once: what was leaving when it was stopped may arrive when it
+        is resumed, and would come between the other's."""
         [(seq,)] = self._database.ask("SELECT max(seq) FROM webhooksub_dispatcher")
         process.send_signal(signal.SIGSTOP)
         other = self._start("intrude")

@@ -109,11 +109,11 @@ def judge(
     kills: Sequence[int],
     window: int,
     resumed: Sequence[tuple[int, int]] = (),
-    under_way: int = 0,
+    leaving: int = 0,
 ) -> Verdict:
     """`kills` are when nobody delivered any more, in order; `window` is how many notifications
-    one of them may repeat. `resumed` are from and until when who was taken over ran again: so
-    many attempts as were `under_way` when it was stopped may end then, beside others'."""
+    one of them may repeat. `resumed` are from and until when who was taken over ran again: the
+    request that was leaving when it was stopped may arrive then, with so many notifications."""
     verdict = Verdict(acknowledged=len(acknowledged), wrong=list(rows.damage))
     by_pair = defaultdict(list)
     for receipt in receipts:
@@ -122,7 +122,7 @@ def judge(
     twice = _judge_repeats(by_pair, kills, window, verdict)
     for start, end in resumed:
         meanwhile = [(n, at) for n, at in twice if any(start <= t <= end for t in at)]
-        if len(meanwhile) <= under_way:
+        if len(meanwhile) <= leaving:
             twice = [found for found in twice if found not in meanwhile]
     verdict.wrong += [f"event {n} came twice, and no kill lay between" for n, _ in twice]
     return verdict

@@ -76,11 +76,11 @@ def test_twice_without_a_kill_between_is_wrong(judged: Judged) -> None:
     assert "no kill lay between" in wrong
 
 
-def test_who_is_resumed_may_end_as_many_attempts_as_were_under_way() -> None:
+def test_of_who_is_resumed_what_was_leaving_may_arrive() -> None:
     rows = Rows(subscriptions={"s1": [ONE, TWO]}, events={1})
     receipts = (came(1), came(6, to=TWO), came(8), came(9, to=TWO))
-    for under_way, wrong in ((2, 0), (1, 2)):
-        verdict = judge({1: "s1"}, receipts, rows, KILLED, 9, [(5, 20)], under_way)
+    for leaving, wrong in ((2, 0), (1, 2)):
+        verdict = judge({1: "s1"}, receipts, rows, KILLED, 9, [(5, 20)], leaving)
         assert len(verdict.wrong) == wrong
     assert len(judge({1: "s1"}, receipts, rows, KILLED, 9, [(10, 20)], 2).wrong) == 2
 

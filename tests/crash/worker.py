@@ -186,6 +186,8 @@ def main() -> None:
     orders = Orders(**json.loads(sys.argv[1]))
     # What is left is a complaint.
     logging.basicConfig(level=logging.ERROR)
+    # It has a level of its own, and warns of the connection that a stopped process has lost.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     warnings.simplefilter("ignore", RuntimeWarning)
     with contextlib.ExitStack() as stack:
         stack.enter_context(defects.in_place(orders.sabotage))

@@ -62,6 +62,8 @@ DRAWERS: dict[str, Drawer] = {
     for drawer in (
         *(Drawer(f"batched{n}", 1, "/take", 15, _BATCHED) for n in range(5)),
         *(Drawer(f"one{n}", 1, "/take", 5, {}) for n in range(3)),
+        # Slower than it is published to: at any moment some are on their way.
+        Drawer("slow", 1, "/slow", 5, {}),
         Drawer("flaky", 1, "/flaky", 3, {"max_retries": 100}),  # fails now and then
         Drawer("refusing", 1, "/refuse", 2, {"max_retries": 0}),  # dead letters
         Drawer("away", 1, "", 2, {"max_retries": 100}),  # nobody listens: it waits

@@ -140,7 +140,7 @@ class Proof:
             sorted(self._marks),
             world.REPORT_SLOTS * world.BATCH,
             self._resumed,
-            SETTINGS["in_flight_per_origin"],
+            world.BATCH,
         )
         verdict.wrong += self.wrong
         return verdict

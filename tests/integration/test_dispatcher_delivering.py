@@ -178,8 +178,9 @@ def test_nothing_starts_after_unsubscribing(
     hooks.publish_many([(PATH, "update", {"n": n}) for n in range(20)])
     receiver.wait_for(1)
     hooks.unsubscribe(info.id)
+    before = len(receiver.requests)
     hooks.flush(timeout=10)
-    assert len(receiver.requests) <= 3
+    assert len(receiver.requests) <= before + 1, "but what was under way"
     states = {d.state for d in hooks.deliveries(event=None)}
     assert DeliveryState.CANCELLED in states
 

@@ -275,7 +275,8 @@ assert not [g for g in gone[:-1] if g() is not None], [g() for g in gone]
 
 stop = threading.Event()
 def collect():
-    while not stop.is_set(): gc.collect()
+    # Without a GIL a collection stops all threads: they must get a turn between two.
+    while not stop.wait(0.001): gc.collect()
 collecting = threading.Thread(target=collect)
 collecting.start()
 with make() as hooks:

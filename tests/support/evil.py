@@ -126,7 +126,8 @@ Behaviour = Callable[[Peer], None]
 class Evil:
     """Listens on `address`, with the certificate that a dispatcher with ``dev=True`` trusts.
 
-    `tls` is another certificate's context; `plain` is a server that speaks no TLS.
+    `tls` is another certificate's context; `plain` is a server that speaks no TLS; of
+    `receives` bytes, not of more, the system lets us send ahead of what it reads.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Evil:
         plain: bool = False,
         address: str = "127.0.0.1",
         port: int = 0,
+        receives: int | None = None,
     ) -> None:
         self.requests: list[Request] = []
         self.connections = self.handshakes = self.received = self.sent = 0
@@ -145,6 +147,8 @@ class Evil:
         self._changed = threading.Condition()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, port), family=family, backlog=1_024)
+        if receives is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
         self._open: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept, name="evil", daemon=True)]
         self._threads[0].start()

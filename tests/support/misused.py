@@ -44,10 +44,11 @@ def run(
     said: str = "done\n",
     seconds: int = SECONDS,
 ) -> str:
-    """Answers what it wrote to stderr."""
+    """Answers what it wrote to stderr. What it names without a folder lies in its own."""
     command = [sys.executable, "-X", "dev", "-W", "error", *options, "-c", BEGIN + code]
     done = subprocess.run(
-        [*command, str(folder)],
+        [*command, os.path.abspath(folder)],
+        cwd=folder,
         env=os.environ | {"PYTHONWARNINGS": ""} | (environ or {}),
         capture_output=True,
         text=True,

@@ -2,10 +2,11 @@
 
 import os
 import pwd
+import re
 import shutil
-import signal
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,9 @@ auth_type = trust
 auth_file = {folder}/users
 admin_users = postgres
 """
+# What is newer can prepare statements for its clients; a service may meet one that does not.
+_PREPARES_FROM = (1, 21)
+_UNPREPARED = "max_prepared_statements = 0\n"
 
 
 class PgBouncer:
@@ -43,6 +47,8 @@ class PgBouncer:
         settings = _SETTINGS.format(
             host=server.folder, schema=schema, size=size, port=self.port, folder=self._folder
         )
+        if _version() >= _PREPARES_FROM:
+            settings += _UNPREPARED
         (self._folder / "settings").write_text(settings)
         (self._folder / "users").write_text('"postgres" ""\n')
         if os.getuid() == 0:
@@ -69,13 +75,9 @@ class PgBouncer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-        program = shutil.which("pgbouncer", path=path)
-        if program is None:
-            raise RuntimeError("PgBouncer is not installed: tools/setup.sh does it")
         with open(self._folder / "log", "ab") as log:
             self._process = subprocess.Popen(
-                [*as_user(), program, str(self._folder / "settings")],
+                [*as_user(), _program(), str(self._folder / "settings")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -86,7 +88,7 @@ class PgBouncer:
     def stop(self) -> None:
         """At once: whoever was amid a transaction sees its connection break."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.kill()  # a newer one waits for its clients before it ends by a TERM
             self._process.wait(_SECONDS)
             self._process = None
 
@@ -102,3 +104,20 @@ class PgBouncer:
     ) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@cache
+def _program() -> str:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    program = shutil.which("pgbouncer", path=path)
+    if program is None:
+        raise RuntimeError("PgBouncer is not installed: tools/setup.sh does it")
+    return program
+
+
+@cache
+def _version() -> tuple[int, ...]:
+    done = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", done.stdout)
+    assert found, done.stdout
+    return tuple(map(int, found.groups()))

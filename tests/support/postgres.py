@@ -150,8 +150,9 @@ def _version(path: Path) -> int:
 
 
 def as_user() -> list[str]:
-    """The server refuses to be root; and it ends when we do, however we end."""
-    as_user = ["setpriv", "--pdeathsig", "QUIT"]
+    """The server refuses to be root; and it ends when we do, however we end. A sanitizer's
+    library that Pythons are started with is not for it: PostgreSQL's programs hang with one."""
+    as_user = ["env", "--unset", "LD_PRELOAD", "setpriv", "--pdeathsig", "QUIT"]
     if os.getuid() == 0:
         as_user += ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
     return as_user

@@ -47,8 +47,10 @@ class Run:
         }
         self.folder.append(self.folder.received, [line | fields])
 
-    def judge(self, delivered: int, *, retried: int = 0, undisturbed: bool = True) -> Verdict:
-        store = StoreCounts(delivered=delivered, retried=retried, dead=0)
+    def judge(
+        self, delivered: int, *, retried: int = 0, unanswered: int = 0, undisturbed: bool = True
+    ) -> Verdict:
+        store = StoreCounts(delivered, retried, unanswered, dead=0)
         return judge(
             self.folder, catalogs.SIDEDRAWER.rows, store, seconds=2.0, undisturbed=undisturbed
         )
@@ -87,6 +89,18 @@ def test_a_store_that_says_otherwise_is_not_fine(run: Run) -> None:
     assert not run.judge(3).fine
     assert not run.judge(2, retried=1).fine
     assert run.judge(2, retried=1, undisturbed=False).fine
+
+
+@pytest.mark.parametrize("seen_of_the_unanswered", [0, 1, 2])
+def test_an_attempt_without_an_answer_may_have_been_seen_or_not(
+    run: Run, seen_of_the_unanswered: int
+) -> None:
+    for event in EVENTS[:seen_of_the_unanswered]:
+        run.receive(event, status=500)
+    for event in EVENTS:
+        run.receive(event)
+    assert run.judge(2, retried=2, unanswered=2).fine
+    assert run.judge(2, retried=2, unanswered=1).fine == (seen_of_the_unanswered > 0)
 
 
 @pytest.mark.parametrize("undisturbed", [True, False])

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+import webhooksub
 from webhooksub import Config, ConfigurationError, Keyring, KeyUnreadable, _core
 from webhooksub.keyring import NO_KEYRING
 
@@ -192,5 +193,7 @@ def test_calls_with_what_is_no_row_or_no_secret_are_refused() -> None:
 def whole_traceback(error: BaseException) -> str:
     """With the locals of every frame of ours."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [f for f in told.stack if "/webhooksub/" in f.filename]
+    package = str(Path(webhooksub.__file__).parent)
+    frames = [f for f in told.stack if f.filename.startswith(package)]
+    assert frames
     return "".join(told.format_exception_only()) + repr([f.locals for f in frames])

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from acme import KEY, PATH, RECORDS
 
+import webhooksub
 from webhooksub import Dispatcher, allow_all
 from webhooksub.logs import LOGGER, about, one_line
 from webhooksub.logs import RECORDS as KINDS
 from webhooksub.testing import Receiver
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "webhooksub").glob("**/*.py"))
+SOURCES = sorted(Path(webhooksub.__file__).parent.glob("**/*.py"))
 LEVELS = {"info", "warning", "error", "exception"}
 log = logging.getLogger(LOGGER)
 

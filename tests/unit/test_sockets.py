@@ -55,6 +55,7 @@ def wire() -> Wire:
 @pytest.fixture
 def hooks(wire: Wire, tmp_path: Path) -> Iterator[Dispatcher]:
     config = {"poll_ms": 30, "retry_steps_ms": (100,), "socket_ack_ms": 300, "grace_ms": 200}
+    config |= {"socket_lease_ms": 3_000}
     url = f"sqlite:///{tmp_path / 'hooks.db'}"
     made = Dispatcher(url, authorizer=allow_all, sockets=wire, config=config)
     made.start()
@@ -96,6 +97,45 @@ def test_the_transport_starts_and_stops_with_the_dispatcher(hooks: Dispatcher, w
     assert (wire.started, wire.stopped) == (1, 0)
     hooks.close()
     assert (wire.started, wire.stopped) == (1, 1)
+
+
+@pytest.mark.parametrize("where", ["send", "stop", "is_open"])
+def test_close_ends_while_the_hosts_code_blocks(
+    hooks: Dispatcher, wire: Wire, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    held, free = threading.Event(), threading.Event()
+    before = set(threading.enumerate())
+
+    def block(*_: Any) -> bool:
+        held.set()
+        return free.wait(PATIENCE)
+
+    if where == "stop":
+        wire.stop = block  # type: ignore[assignment, method-assign]
+    if where == "send":
+        wire.answers = block
+    hooks.listening.connect("ann", "a", block if where == "is_open" else lambda: True)
+    publish(hooks)
+    assert where == "stop" or held.wait(PATIENCE)
+    began = time.monotonic()
+    hooks.close()
+    assert held.is_set() and time.monotonic() - began < PATIENCE
+    assert [r.kind for r in caplog.records if r.kind == "callback_left"] == ["callback_left"]
+    free.set()
+    wait_for(lambda: not [t for t in before & set(threading.enumerate()) if "sockets" in t.name])
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
+
+
+def test_a_transport_that_cannot_stop_is_logged(
+    hooks: Dispatcher, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OSError("it is gone already")
+
+    wire.stop = fail  # type: ignore[method-assign]
+    hooks.close()
+    assert [r.kind for r in caplog.records if r.levelname == "ERROR"] == ["sockets_defect"]
+    assert not hooks.delivers
 
 
 def test_what_was_sent_is_cancelled_once_it_is_acknowledged(hooks: Dispatcher, wire: Wire) -> None:

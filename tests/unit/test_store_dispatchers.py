@@ -274,6 +274,24 @@ def test_a_replay_by_another_process_is_found(kit: Any) -> None:
     assert [(e[0], s) for e, s, _ in store.claim_due(9, 9)] == [(event, sub.seq)]
 
 
+def test_who_has_just_looked_for_due_work_is_told_when_the_next_is_due_without_a_query(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = kit.store()
+    sub = kit.subscribe(store)
+    store.begin_dispatching(kit.info())
+    [event] = [p.seq for p in store.publish([kit.event()])]
+    store.settle(kit.failed(event, sub, delay=5_000))
+    assert store.claim_due(9, 9) == []
+    database, asked = store._process.database, []
+    peek = database.peek
+    monkeypatch.setattr(database, "peek", lambda: asked.append(1) or peek())
+    assert store.due_in(looked=True) == 5_000
+    assert not asked
+    assert store.due_in() == 5_000
+    assert asked
+
+
 def test_a_subscription_resumed_by_another_process_delivers_again(kit: Any) -> None:
     store, other = kit.store(), kit.store()
     sub = kit.subscribe(store)

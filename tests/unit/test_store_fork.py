@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
+free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+refused = pytest.mark.skipif(free_threaded, reason="without a GIL such a child is refused")
+unseen = pytest.param("fork_unseen", marks=refused)
+
 PRELUDE = """
-import ctypes, os, sqlite3, sys, threading, time, warnings
+import contextlib, ctypes, os, sqlite3, sys, threading, time, warnings
 warnings.simplefilter("ignore")  # newer Pythons advise against forks beside threads
 from webhooksub import Dispatcher, Forked, allow_all
 
@@ -84,7 +89,7 @@ print(before, stored())
 """
 
 
-@pytest.mark.parametrize("fork", ["os.fork", "fork_unseen"])
+@pytest.mark.parametrize("fork", ["os.fork", unseen])
 def test_what_a_child_was_told_is_written_outlives_its_parent(tmp_path: Path, fork: str) -> None:
     assert run(ORPHAN, tmp_path / "hooks.db", fork) == "2 12\n"
 
@@ -117,7 +122,21 @@ def test_a_child_of_a_busy_parent_publishes_at_once_and_disturbs_nobody(tmp_path
     assert run(BUSY, tmp_path / "hooks.db") == "True True True\n"
 
 
-MIDST = """
+CLOSED = """
+hooks = make()
+publish(hooks, "parent")
+hooks.close()
+assert ended_well(child(lambda: publish(make(), "child")))
+print(stored())
+"""
+
+
+@pytest.mark.parametrize("fork", ["os.fork", "fork_unseen"])
+def test_a_child_of_a_parent_that_has_closed_its_store_opens_it(tmp_path: Path, fork: str) -> None:
+    assert run(CLOSED, tmp_path / "hooks.db", fork) == "2\n"
+
+
+REFUSED = """
 hooks = make()
 publish(hooks, "parent")
 
@@ -129,19 +148,50 @@ def use():
             print(error)
     sys.stdout.flush()
 
-with hooks._store._process.reading():
+with USE(hooks):
     assert ended_well(child(use))
 publish(hooks, "parent")
 hooks.close()
 print(stored())
 """
+READING = "USE = lambda hooks: hooks._store._process.reading()\n"
+NOTHING = "USE = lambda hooks: contextlib.nullcontext()\n"
+
+
+def check_refused(said: str) -> None:
+    first, second, count = said.splitlines()
+    assert first == second
+    assert "fork" in first
+    assert count == "2"
 
 
 @pytest.mark.parametrize("fork", ["os.fork", "fork_unseen"])
 def test_a_child_forked_amid_a_use_of_the_store_is_refused_by_name(
     tmp_path: Path, fork: str
 ) -> None:
-    first, second, count = run(MIDST, tmp_path / "hooks.db", fork).splitlines()
-    assert first == second
-    assert "fork" in first
-    assert count == "2"
+    check_refused(run(READING + REFUSED, tmp_path / "hooks.db", fork))
+
+
+LEFT = """
+hooks = make()
+publish(hooks, "parent")
+with hooks._store._process.reading() as connection:
+    raw = connection.connection.driver_connection
+    pid = os.fork()
+if pid == 0:
+    raw.execute("SELECT 1")  # raises when it is closed
+    os._exit(0)
+assert ended_well(pid)
+publish(hooks, "parent")
+hooks.close()
+print(stored())
+"""
+
+
+def test_a_child_that_leaves_its_parents_use_does_not_close_the_connection(tmp_path: Path) -> None:
+    assert run(LEFT, tmp_path / "hooks.db") == "2\n"
+
+
+@pytest.mark.skipif(not free_threaded, reason="with a GIL it can be rid of what it inherited")
+def test_without_a_gil_a_child_that_python_was_not_told_of_is_refused(tmp_path: Path) -> None:
+    check_refused(run(NOTHING + REFUSED, tmp_path / "hooks.db", "fork_unseen"))

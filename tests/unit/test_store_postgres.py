@@ -1,6 +1,7 @@
 """Many processes on one PostgreSQL: who gets what, in which order things happen, what survives."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from postgres import shared_server
 from psycopg.rows import dict_row
+from seen import wait_until
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -80,19 +82,43 @@ def test_several_dispatchers_have_the_role_and_are_all_named(kit: Any) -> None:
     assert one.heartbeat()
 
 
+def test_what_is_read_while_the_store_closes_is_closed_when_it_was_read(kit: Any) -> None:
+    store = kit.store()
+    gc.disable()  # it would close what nobody did, some day
+    try:
+        with store._process.reading() as connection:
+            raw = connection.connection.driver_connection
+            store.close()
+            connection.exec_driver_sql("SELECT count(*) FROM webhooksub_event")
+            assert not raw.closed
+        assert raw.closed
+    finally:
+        gc.enable()
+
+
+def test_who_commits_when_the_store_is_closed_tells_nobody_and_leaves_no_thread(kit: Any) -> None:
+    store = kit.store()
+    store.close()
+    store._process.database.tell_others()  # as does a writer that close did not wait for
+    assert wait_until(lambda: "webhooksub-teller" not in [t.name for t in threading.enumerate()])
+
+
 def test_each_event_is_claimed_once_however_many_ask(kit: Any) -> None:
     stores = [start(kit) for _ in range(3)]
     seqs = [p.seq for p in kit.store().publish(kit.events(300))]
     taken: list[list[int]] = [[] for _ in stores]
+    all_have_some = threading.Barrier(len(stores))
 
     def take(n: int) -> None:
         while some := claim(stores[n], 10):
+            if not taken[n]:
+                all_have_some.wait(30)
             taken[n] += [seq for seq, _ in some]
 
     for one in [Later(lambda n=n: take(n)) for n in range(3)]:
         one.answer()
     assert sorted(sum(taken, [])) == seqs
-    assert min(map(len, taken)) >= 30, "the work is spread"
+    assert all(taken), "the work is spread"
 
 
 def test_what_another_transaction_has_locked_is_left_to_it(kit: Any) -> None:
@@ -179,6 +205,7 @@ def test_who_is_just_writing_is_not_declared_dead(kit: Any) -> None:
         assert store.heartbeat()
         assert store.stats()["dispatchers_alive"] == 1, "its sign of life is old"
         assert claim(store) == []
+        writing.rollback()  # which the server has heard of when it returns, unlike a close
     assert store.heartbeat()
     assert len(claim(store)) == 1
 
@@ -508,14 +535,42 @@ def test_a_dispatcher_is_woken_by_other_processes(kit: Any) -> None:
     assert woken.wait(10)
 
 
+def test_who_listened_has_ended_when_the_store_is_closed(kit: Any) -> None:
+    store = start(kit)
+    before, woken = set(threading.enumerate()), threading.Event()
+    store.hand_over_to(lambda: 0, lambda events: None, woken.set)
+    assert woken.wait(10)
+    during = set(threading.enumerate()) - before
+    assert "webhooksub-listener" in {thread.name for thread in during}
+    store.hand_over_to(None, None)
+    store.close()
+    assert not [thread for thread in during if thread.is_alive()]
+
+
 def test_a_host_s_transaction_sends_no_notification(kit: Any) -> None:
-    store = kit.store()
-    with kit.connect() as host, closing(kit.connect()) as other:
-        store.publish_on(host, [kit.event()])
-        [(waits,)] = other.execute(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'object'"
-        ).fetchall()
-        assert waits == 0, "NOTIFY takes a lock of the whole database at its commit"
+    """NOTIFY takes a lock of the whole server at its commit: that is not for the host to wait for.
+
+    Notifications come in the order of the commits, so that after the marker nothing of the host's
+    can be on its way.
+    """
+    store = start(kit)
+    database = store._process.database
+    with closing(kit.connect()) as listener:
+        listener.autocommit = True
+        listener.execute(f"LISTEN {database._channel()}")
+        with closing(kit.connect()) as host:
+            store.publish_on(host, [kit.event()])
+            host.commit()
+            pid = host.info.backend_pid
+            assert store.stats()["outbox"] == 1
+        kit.sql(f"NOTIFY {database._channel()}, 'marker'")
+        heard = []
+        for notification in listener.notifies(timeout=10):
+            heard.append(notification)
+            if notification.payload == "marker":
+                break
+    assert heard and heard[-1].payload == "marker"
+    assert pid not in {notification.pid for notification in heard}
 
 
 def test_a_server_that_was_restarted_is_used_again(kit: Any) -> None:

@@ -1,10 +1,11 @@
 """The store's file: how it is made, opened, refused, brought forward and pruned."""
 
+import gc
 import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +45,28 @@ def test_a_new_file_is_ours_alone_and_ready_for_many_writers(kit: Any) -> None:
     assert facts["wal_reset_bug"] == (sqlite3.sqlite_version_info < (3, 51, 3))
     assert not facts["others_may_read"]
     assert rows(kit, "PRAGMA auto_vacuum") == [(2,)]
+
+
+def opened(path: object) -> list[str]:
+    """What this process has open of the file and what belongs to it."""
+    names = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # listing takes one itself
+            names.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return [name for name in names if name.startswith(str(path))]
+
+
+def test_what_is_read_while_the_store_closes_is_closed_when_it_was_read(kit: Any) -> None:
+    store = kit.store()
+    gc.disable()  # it would close what nobody did, some day
+    try:
+        with store._process.reading() as connection:
+            store.close()
+            connection.exec_driver_sql("SELECT count(*) FROM webhooksub_event")
+            assert opened(kit.path)
+        assert not opened(kit.path)
+    finally:
+        gc.enable()
 
 
 def test_normal_synchronous_is_had_by_name(kit: Any) -> None:
@@ -312,7 +335,7 @@ def test_claiming_what_is_due_reads_the_index_of_its_origin(kit: Any, recorded: 
 def test_taking_over_touches_only_what_was_held(kit: Any, recorded: Any) -> None:
     filled(kit)
     plan = plan_of(kit, recorded, "UPDATE webhooksub_outbox SET dispatcher=CASE")
-    assert "USING INDEX webhooksub_outbox_dispatcher (dispatcher>?)" in plan
+    assert "INDEX webhooksub_outbox_dispatcher (dispatcher>?)" in plan
     plan = plan_of(kit, recorded, "UPDATE webhooksub_delivery SET state=?, dispatcher=?")
     assert "webhooksub_delivery_claimed" in plan
 

@@ -315,6 +315,16 @@ def test_close_writes_what_was_given(kit: Any) -> None:
         store.publish([kit.event()])
 
 
+def test_who_had_looked_whether_the_store_is_open_is_told_too_that_it_was_closed(kit: Any) -> None:
+    store = kit.store()
+    database = store._process.database
+    store.close()
+    with pytest.raises(Closed), database.reading():
+        pass
+    with pytest.raises(Closed):
+        database.peek()
+
+
 def test_close_gives_up_after_its_time(kit: Any) -> None:
     store = kit.store()
     store.publish([kit.event()])

@@ -45,14 +45,26 @@ test: build crash-build ## the C tests, then all tests in Python
 	@$(PYTEST) -n 2 -m 'not serial' tests --ignore=tests/prove
 	@$(PYTEST) -m serial tests --ignore=tests/prove || test $$? = 5
 	@$(PYTEST) tests/prove
-	@$(MAKE) --no-print-directory test-django
+	@$(MAKE) --no-print-directory test-sqlalchemy test-django
+
+# All other tests run with the newest.
+SQLALCHEMY := build/sqlalchemy-2.0
+.PHONY: test-sqlalchemy
+test-sqlalchemy: build ## the store's tests with SQLAlchemy 2.0
+	@[ -e $(SQLALCHEMY) ] || $(PIP) install --no-deps --target $(SQLALCHEMY) 'SQLAlchemy~=2.0.0'
+	@PYTHONPATH=$(SQLALCHEMY) $(BIN)/python -c 'from sqlalchemy import __version__ as version; \
+		assert version.startswith("2.0."); print("== SQLAlchemy", version)'
+	@PYTHONPATH=$(SQLALCHEMY) $(PYTEST) -q -n 2 tests/unit/test_store_*.py \
+		tests/integration/test_many_dispatchers.py tests/integration/test_async_session.py \
+		tests/contrib/test_flask.py
 
 .PHONY: test-django
 test-django: build ## the tests of Django's part with the newest Django that a Python here takes
 	@$(WHOLE) $(BIN)/python tools/newest_django.py
 
-# With SABOTAGE=no-prereq (no-opensocket, no-body-cap, no-resend-guard, follow-redirects) on
-# a build of its own without that defence: the tests that hold it fail, and so does this.
+# With SABOTAGE=no-prereq (no-opensocket, no-body-cap, no-resend-guard, no-lease-at-send,
+# follow-redirects) on a build of its own without that defence: the tests that hold it fail, and so
+# does this.
 HOSTILE := tests/hostile tests/unit/test_subscription_hostile.py
 hostile: build ## addresses, endpoints and certificates that mean harm (SABOTAGE=no-prereq …)
 	@$(if $(SABOTAGE),$(WHOLE) $(BIN)/python tests/hostile/sabotage.py --show $(SABOTAGE),\
@@ -163,6 +175,7 @@ lint: build ## style, layers, words
 
 types: build ## mypy, strict; the stub against the extension
 	@$(BIN)/mypy
+	@$(BIN)/mypy $(wildcard wheels/*.py fuzz/*.py)
 	@$(if $(wildcard tests/typing),$(BIN)/mypy --strict tests/typing)
 	@$(BIN)/stubtest --mypy-config-file pyproject.toml webhooksub._core
 

@@ -14,12 +14,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from seen import wait_until
 
-from webhooksub import Dispatcher, StoreUnavailable, allow_all
+from webhooksub import DeliveryState, Dispatcher, StoreUnavailable, allow_all
 from webhooksub.contrib.otel import event_context, instrument
 from webhooksub.testing import Receiver
 
 QUICK = {"retry_steps_ms": (50,), "retry_jitter": 0, "retry_max_retries": 1, "poll_ms": 30}
+DELIVERED, DEAD = DeliveryState.DELIVERED, DeliveryState.DEAD
 
 
 class Seen:
@@ -63,8 +65,10 @@ def hooks(request: pytest.FixtureRequest, tmp_path: Path, seen: Seen) -> Iterato
 
 
 def finish(hooks: Dispatcher) -> None:
-    while hooks.flush(timeout=10).waiting:
-        pass
+    """Waits also for the end of what is retried, and until that is told."""
+    hooks.flush(timeout=10)
+    assert wait_until(lambda: all(d.state in (DELIVERED, DEAD) for d in hooks.deliveries()), 30)
+    hooks.flush(timeout=10)
 
 
 def test_each_attempt_is_a_span_in_the_trace_of_its_event(hooks: Dispatcher, seen: Seen) -> None:

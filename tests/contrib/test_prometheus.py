@@ -17,14 +17,16 @@ from acme import PATH, RECORDS
 from commands import options_to_reach, webhooksub
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from seen import wait_until
 
-from webhooksub import Dispatcher, StoreUnavailable, allow_all
+from webhooksub import DeliveryState, Dispatcher, StoreUnavailable, allow_all
 from webhooksub.contrib.prometheus import WebhooksubCollector
 from webhooksub.metrics import ENGINE, OWN, STORE
 from webhooksub.testing import Receiver
 
 BOARD = files("webhooksub").joinpath("contrib/grafana/webhooksub.json")
 QUICK = {"retry_steps_ms": (50,), "retry_jitter": 0, "retry_max_retries": 1, "poll_ms": 30}
+DELIVERED, DEAD = DeliveryState.DELIVERED, DeliveryState.DEAD
 
 
 @pytest.fixture
@@ -55,8 +57,11 @@ def test_what_happened_is_counted(hooks: Dispatcher) -> None:
         receiver.script([200, 500, 200, 500, 500])
         for _ in range(3):
             hooks.publish(PATH, "update")
-            while hooks.flush(timeout=10).waiting:
-                pass
+            hooks.flush(timeout=10)
+            assert wait_until(
+                lambda: all(d.state in (DELIVERED, DEAD) for d in hooks.deliveries()), 30
+            )
+            hooks.flush(timeout=10)
         found = scrape(hooks)
     assert found["webhooksub_attempts_total"] == 5
     assert found["webhooksub_delivered_total"] == 2

@@ -1,5 +1,6 @@
 """SOCKET subscriptions with several processes: a real Redis between them, one of them killed."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,6 +14,17 @@ from socketprocesses import Processes
 
 from webhooksub import ConfigurationError, Dispatcher
 from webhooksub.contrib.socketio import Sockets
+
+
+def is_no_loss_of_redis(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Cannot receive from redis")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def silence_listeners_for_good() -> None:
+    """python-socketio has no end for its threads that listen to Redis: they outlive these tests
+    and log for ever that it is gone, which later tests must not take for their own errors."""
+    logging.getLogger("socketio.server").addFilter(is_no_loss_of_redis)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The API in a Starlette application, asked over a real socket."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -142,20 +143,24 @@ def test_who_hangs_up_amid_a_body_is_no_error(
                 b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
             )
         assert service.ask("GET", "/webhooks", x_tenant="acme").status == 200
-    assert caplog.records == []
+    about = ("webhooksub", "uvicorn", "starlette")
+    assert [record for record in caplog.records if record.name.startswith(about)] == []
 
 
 def test_a_tenant_that_tries_slow_endpoints_does_not_stop_the_service(
     hooks: Dispatcher, receiver: Receiver, document: dict[str, Any]
 ) -> None:
     """A host's own plain functions still find a thread."""
+
+    def try_it() -> None:
+        # What becomes of its own answer, also too late, is no matter.
+        with contextlib.suppress(OSError):
+            service.ask("POST", at + "/test", x_tenant="acme")
+
     receiver.answer(delay=20)
     with Served(app_of(hooks)) as service:
         at = service.ask("POST", "/webhooks", document, x_tenant="acme").headers["location"]
-        threads = [
-            threading.Thread(target=lambda: service.ask("POST", at + "/test", x_tenant="acme"))
-            for _ in range(THREADS_MAX + 30)
-        ]
+        threads = [threading.Thread(target=try_it) for _ in range(THREADS_MAX + 30)]
         for thread in threads:
             thread.start()
         service.wait_until(lambda: receiver.connections >= THREADS_MAX // 2)

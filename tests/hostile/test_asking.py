@@ -13,13 +13,13 @@ from webhooksub.engine import make_engine
 pytestmark = pytest.mark.hostile("E")
 
 Serve = Callable[..., Evil]
-QUICK = {"connect_timeout_ms": 4_000, "total_timeout_ms": 5_000}
+PATIENT = {"connect_timeout_ms": 4_000, "total_timeout_ms": 30_000}
 
 
 @pytest.fixture
 def engine() -> Iterator[_core.Engine]:
     """Started, and open to loopback."""
-    config = Config.of(**QUICK)
+    config = Config.of(**PATIENT)
     made = make_engine(catalogs.SIDEDRAWER, config, dev=True, spill=False, ca_pem=None)
     made.start()
     yield made
@@ -78,7 +78,7 @@ def test_a_redirect_is_told_and_not_followed(engine: _core.Engine, serve: Serve)
 
 def test_an_address_that_the_guard_forbids_is_not_connected_to(serve: Serve) -> None:
     endpoint = serve(listen, plain=True)
-    config = Config.of(**QUICK)
+    config = Config.of(**PATIENT)
     made = make_engine(catalogs.SIDEDRAWER, config, dev=False, spill=False, ca_pem=None)
     made.start()
     outcome, status, _, address, *_ = made.ask("POST", endpoint.url(), [])
@@ -97,13 +97,13 @@ def test_others_run_while_one_waits_and_closing_ends_it(engine: _core.Engine, se
     endpoint.wait_for(1)
     began = time.monotonic()
     engine.close(60_000)
-    asking.join(10)
+    asking.join(20)
     assert answers == [Outcome.CANCELLED]
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
 
 
 def test_an_engine_that_does_not_run_raises_closed() -> None:
-    config = Config.of(**QUICK)
+    config = Config.of(**PATIENT)
     made = make_engine(catalogs.SIDEDRAWER, config, dev=True, spill=False, ca_pem=None)
     with pytest.raises(Closed):
         made.ask("POST", "https://localhost/", [])

@@ -154,11 +154,11 @@ BAD_URLS: dict[str, Any] = {
 @pytest.mark.parametrize("name", BAD_URLS)
 def test_what_is_no_url_of_ours_is_refused_by_its_field(name: str, hooks: Dispatcher) -> None:
     url = BAD_URLS[name]
-    began = time.monotonic()
+    began = time.thread_time()
     fields = refused_fields(hooks, json.dumps(LEAST | {"notificationUrl": url}))
     with pytest.raises((ValidationError, TypeError)):
         make(notification_url=url, resource=None if url is None else RECORDS)
-    assert time.monotonic() - began < 2, "not in the time of its length"
+    assert time.thread_time() - began < 2, "not in the time of its length"
     assert fields <= {"notificationUrl", ""}
     # A body of megabytes is not read at all, and a zero byte is in no document.
     assert fields or len(str(url)) > 60_000 or "\0" in str(url)

@@ -200,7 +200,7 @@ HEADS = [
     Case("a_status_of_words", says(b"HTTP/1.1 good OK\r\n\r\n"), PROTOCOL),
     Case("a_head_cut_short", says(OK + b"Content-Length: 0\r\n"), UNKNOWN),
     Case("a_cut_status_line", says(b"HTTP/1.1 20"), UNKNOWN),
-    Case("a_dripping_head", drips(b"", OK + b"A: bbbbbbbbbbbbbb\r\n\r\n"), TIMEOUT),
+    Case("a_dripping_head", drips(b"", OK + b"A: " + b"b" * 1_000 + b"\r\n\r\n"), TIMEOUT),
     Case("half_a_head", says_and_waits(OK + b"A: b\r\n"), TIMEOUT),
 ]
 
@@ -216,7 +216,8 @@ CONNECTIONS = [
 ]
 
 TABLE = BODIES + HEADS + CONNECTIONS
-# These end by the clock.
+# These end by the clock, that of the whole attempt: a body has longer.
+CLOCK = {"total_timeout_ms": 3_000, "body_timeout_ms": 10_000}
 SLOW = {
     "a_dripping_body",
     "a_dripping_head",
@@ -231,8 +232,8 @@ SLOW = {
 def test_an_attempt_ends_as_the_table_says(
     case: Case, make: Make, serve: Serve, deliver: Deliver
 ) -> None:
-    endpoint = serve(case.behave)
-    hooks = make(config={"total_timeout_ms": 600 if case.name in SLOW else 5_000})
+    endpoint, is_slow = serve(case.behave), case.name in SLOW
+    hooks = make(config=CLOCK if is_slow else {"total_timeout_ms": 5_000})
     before = resident_bytes()
     delivery = deliver(hooks, endpoint.url(), case.data)
     assert (delivery.outcome, delivery.http_status) == (case.outcome, case.status)
@@ -241,7 +242,8 @@ def test_an_attempt_ends_as_the_table_says(
     assert (delivery.attempts, endpoint.connections) == (1, 1)
     assert len(endpoint.requests) <= 1
     if case.outcome is not TIMEOUT:
-        assert (delivery.duration_ms or 0) < 4_500, "it was waited for"
+        longest = 9_000 if is_slow else 4_500
+        assert (delivery.duration_ms or 0) < longest, "it was waited for"
     # Buffers of sockets on both sides, and what the test itself sends.
     assert resident_bytes() - before < 16 * MEGABYTE
     assert endpoint.sent < FLOOD // 2, "it was listened to for too long"
@@ -274,11 +276,11 @@ def test_silence_after_a_complete_head_frees_the_place_soon(
     event = hooks.publish(PATH, "update")
     silent.wait_for(1)
     hooks.publish(PATH, "delete")
-    assert other.wait_for(1, timeout=5)
-    assert hooks.flush(timeout=5).complete
+    assert other.wait_for(1, timeout=20)
+    assert hooks.flush(timeout=20).complete
     [delivery] = hooks.deliveries(event=event.id)
     assert (delivery.outcome, delivery.http_status) == (SUCCESS, 200)
-    assert 450 < (delivery.duration_ms or 0) < 4_000
+    assert 450 < (delivery.duration_ms or 0) < 15_000
 
 
 def test_an_endless_extension_of_a_chunk_costs_no_memory(
@@ -456,7 +458,7 @@ def test_a_connection_closed_between_deliveries_costs_no_attempt(
         hooks.publish(PATH, "update", LARGE)
         assert hooks.flush(timeout=10).delivered == 1
         assert ended.wait(5)
-        time.sleep(0.05)  # the FIN's way
+        time.sleep(0.5)  # the FIN's way, and until the engine has seen it
     assert [d.attempts for d in hooks.deliveries()] == [1, 1, 1]
     assert endpoint.connections == 3
 
@@ -505,12 +507,15 @@ def test_an_answer_sent_in_advance_is_not_taken_for_the_next_ones(
             if gap:
                 peer.wait(gap)
                 peer.send(answer)
+            sent.set()
 
+    sent = threading.Event()
     endpoint = serve(behave)
     hooks = make()
     hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1))
     hooks.publish(PATH, "update", {"n": 1})
     assert hooks.flush(timeout=10).delivered == 1
+    assert sent.wait(10)
     time.sleep(0.3)
     event = hooks.publish(PATH, "update", {"n": 2})
     hooks.flush(timeout=10)
@@ -626,16 +631,19 @@ def test_a_place_is_free_again_after_each_kind_of_end(make: Make, serve: Serve) 
     ways: list[Behaviour] = [never_reads, resets_before_reading, says(), says(b"\0"), resets(OK)]
 
     def behave(peer: Peer) -> None:
-        if peer.number <= 40:
-            ways[peer.number % len(ways)](peer)
-        else:
+        if good.is_set():
             agree(peer)
+        else:
+            ways[peer.number % len(ways)](peer)
 
+    good = threading.Event()
     endpoint = serve(behave)
-    hooks = make(config={"total_timeout_ms": 1_000, "in_flight_max": 4})
+    settings = {"total_timeout_ms": 2_000, "in_flight_max": 4, "breaker_failures": 1_000}
+    hooks = make(config=settings)
     hooks.subscribe(RECORDS, "update", endpoint.url(), expires=timedelta(days=1), max_retries=0)
     hooks.publish_many([(PATH, "update", {"n": n}) for n in range(40)])
-    assert hooks.flush(timeout=20).dead == 40
+    assert hooks.flush(timeout=40).dead == 40
+    good.set()
     hooks.publish(PATH, "update", {"n": 40})
     assert hooks.flush(timeout=10).delivered == 1
 

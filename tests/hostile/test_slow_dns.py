@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from datetime import timedelta
 from webhooksub import Dispatcher, allow_all
 from webhooksub.testing import Receiver
 
-SETTINGS = {"connect_timeout_ms": 1_000, "total_timeout_ms": 3_000, "retry_steps_ms": (60_000,),
+SETTINGS = {"connect_timeout_ms": 5_000, "total_timeout_ms": 8_000, "retry_steps_ms": (60_000,),
             "resolves_max": 16, "spill_after_ms": 60_000, "breaker_failures": 1_000}
 records = "tenant/acme/sidedrawer/s1/record"
 with Receiver() as receiver:
@@ -48,7 +49,7 @@ from datetime import timedelta
 from webhooksub import Dispatcher, allow_all
 from webhooksub.testing import Receiver
 
-SETTINGS = {"connect_timeout_ms": 400, "total_timeout_ms": 3_000, "retry_steps_ms": (60_000,),
+SETTINGS = {"connect_timeout_ms": 4_000, "total_timeout_ms": 8_000, "retry_steps_ms": (60_000,),
             "resolves_max": 4, "spill_after_ms": 60_000, "breaker_failures": 1_000}
 records = "tenant/acme/sidedrawer/s1/record"
 
@@ -72,15 +73,15 @@ with Receiver() as known, Receiver() as new:
     hooks.subscribe(records, "update", known.url("/hook"), expires=timedelta(days=1))
     hooks.publish(records + "/r1", "update", {})
     known.wait_for(1)
-    for n in range(10):
+    for n in range(6):
         hooks.subscribe(records, "delete", f"https://slow{n}.example/hook",
                         expires=timedelta(days=1))
     reached_lately = measure(hooks, known, "update")
     # Until each of them has had a place, and its thread has ended.
-    while len(failing) < 10:
+    while len(failing) < 6:
         time.sleep(1)
         hooks.publish(records + "/r1", "delete", {})
-    time.sleep(1)
+    time.sleep(10.5)
     hooks.subscribe(records, "create", new.url("/hook"), expires=timedelta(days=1))
     never_seen = measure(hooks, new, "create")
     hooks.close(grace=0)
@@ -88,26 +89,27 @@ with Receiver() as known, Receiver() as new:
 """
 
 
+def run(program: str, slow: str, preload: str, hosts: Path) -> Any:
+    """What it prints, where `slow` is what becomes of the lookups of the slow names."""
+    hosts.write_text("".join(f"slow{n}.example {slow}\n" for n in range(10)))
+    environment = os.environ | {"LD_PRELOAD": preload, "WHS_HOSTS": str(hosts)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_lookups_that_hang_delay_no_other_origin_and_are_bounded(
     preload: str, tmp_path: Path
 ) -> None:
-    hosts = tmp_path / "hosts"
-    hosts.write_text("".join(f"slow{n}.example after 4000\n" for n in range(10)))
-    environment = os.environ | {"LD_PRELOAD": preload, "WHS_HOSTS": str(hosts)}
-    done = subprocess.run(
-        [sys.executable, "-c", PUBLISH], env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
-    assert seen["longest"] < 1.0, "somebody else's name server was waited for"
+    seen = run(PUBLISH, "after 8000", preload, tmp_path / "hosts")
+    assert seen["longest"] < 4.0, "somebody else's name server was waited for"
     assert seen["threads"] < 40
-    assert seen["close"] < 8
+    assert seen["close"] < 16
 
 
-def test_names_that_hang_leave_places_to_others_where_there_are_few(preload: str) -> None:
-    environment = os.environ | {"LD_PRELOAD": preload, "SLOW_MS": "900"}
-    command = [sys.executable, "-c", FEW_PLACES]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    for origin, longest in json.loads(done.stdout).items():
-        assert longest < 0.4, f"{origin}: somebody else's name server was waited for"
+def test_names_that_hang_leave_places_to_others_where_there_are_few(
+    preload: str, tmp_path: Path
+) -> None:
+    for origin, longest in run(FEW_PLACES, "after 6000", preload, tmp_path / "hosts").items():
+        assert longest < 3.6, f"{origin}: somebody else's name server was waited for"

@@ -359,9 +359,10 @@ def test_a_handshake_that_does_not_end_has_the_time_to_connect(
     behave: Callable[[Peer], None], make: Make, serve: Serve, deliver: Deliver
 ) -> None:
     endpoint = serve(behave, plain=True)
-    delivery = deliver(make(config={"connect_timeout_ms": 500}), endpoint.url())
+    settings = {"connect_timeout_ms": 2_000, "total_timeout_ms": 30_000}
+    delivery = deliver(make(config=settings), endpoint.url())
     assert delivery.outcome is Outcome.CONNECT_TIMEOUT
-    assert 400 < (delivery.duration_ms or 0) < 3_000
+    assert 1_900 < (delivery.duration_ms or 0) < 12_000
 
 
 def test_a_server_that_negotiates_over_and_over_gets_one_request_and_no_more_time(
@@ -405,7 +406,7 @@ def test_a_server_that_negotiates_over_and_over_gets_one_request_and_no_more_tim
         thread.start()
     try:
         assert started.wait(10)
-        hooks = trusting(config={"total_timeout_ms": 2_000})
+        hooks = trusting(config={"connect_timeout_ms": 4_900, "total_timeout_ms": 5_000})
         delivery = deliver(hooks, f"https://localhost:{port}/")
     finally:
         server.kill()
@@ -417,7 +418,7 @@ def test_a_server_that_negotiates_over_and_over_gets_one_request_and_no_more_tim
         server.stdout.close()
     assert any(b"SSL_do_handshake" in line for line in said), "it did not negotiate anew"
     assert delivery.outcome in (Outcome.TIMEOUT, Outcome.UNKNOWN)
-    assert (delivery.duration_ms or 0) < 4_000
+    assert (delivery.duration_ms or 0) < 12_000
     assert sum(line.startswith(b"POST /") for line in said) == 1
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import dateformat
+from seen import wait_until
 from shop.models import Order, Shop
 
 from webhooksub import SubscriptionInfo
@@ -35,13 +36,10 @@ def client(ann: Any) -> Client:
 def delivered(subscribed: SubscriptionInfo, receiver: Receiver, shop: Shop) -> SubscriptionInfo:
     """One delivery that is dead, one that was delivered."""
     hooks.start()
-    receiver.script([500] * 10)
+    receiver.answer(500)
     Order.objects.create(shop=shop, total=1)
-    for _ in range(20):
-        result = hooks.flush(timeout=10)
-        if result.dead:
-            break
-        receiver.wait_for(len(receiver.requests) + 1, timeout=5)
+    assert wait_until(lambda: hooks.stats()["dead"] == 1, 30)
+    receiver.answer(200)
     Order.objects.create(shop=shop, total=2)
     hooks.flush(timeout=10)
     return subscribed

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.dispatch import Signal
+from seen import wait_until
 from shop.models import Order, Shop
 
 from webhooksub import OperatorEvent, SubscriptionInfo
@@ -81,10 +82,7 @@ def test_a_lost_owner_is_told(
     disabled = hear(signals.disabled)
     Shop.objects.all().delete()
     hooks.start()
-    waited = 0
-    while not disabled and waited < 100:
-        hooks.flush(timeout=1)
-        waited += 1
+    assert wait_until(lambda: bool(disabled), 30)
     assert disabled[0]["subscription_id"] == subscribed.id
     assert "owner" in disabled[0]["message"]
 

@@ -77,15 +77,15 @@ def test_a_clock_that_is_set_stops_nothing(
     hand: Hand, set_by: Wallclock, receiver: Receiver, database: Path, seconds: int
 ) -> None:
     hand.publish(1)
-    receiver.wait_for(1)
+    receiver.wait_for(1, timeout=30)
     set_by(seconds)
     hand.publish(2)
-    receiver.wait_for(2)
+    receiver.wait_for(2, timeout=30)
     time.sleep(BEYOND_THE_LEASE)
     hand.publish(3)
-    receiver.wait_for(3, timeout=3)
+    receiver.wait_for(3, timeout=30)
     publish_elsewhere(database, 4)
-    receiver.wait_for(4, timeout=3)
+    receiver.wait_for(4, timeout=30)
     assert hand.flush()
     assert arrived(receiver) == [1, 2, 3, 4]
 
@@ -110,13 +110,13 @@ def test_a_retry_that_waits_while_the_clock_is_set_is_made(
     database: Path,
     seconds: int,
 ) -> None:
-    hand = lead(timed, retry_steps_ms=[1_500])
+    hand = lead(timed, retry_steps_ms=[5_000])
     receiver.script([503])
     hand.publish(1)
     waiting = "SELECT count(*) FROM webhooksub_delivery WHERE state = 1 AND attempts = 1"
-    assert wait_until(lambda: rows(database, waiting) == [(1,)])
+    assert wait_until(lambda: rows(database, waiting) == [(1,)], 30)
     set_by(seconds)
-    receiver.wait_for(2, timeout=5)
+    receiver.wait_for(2, timeout=30)
     assert hand.flush()
     assert arrived(receiver) == [1, 1]
 
@@ -128,11 +128,11 @@ def test_what_waited_through_a_suspend_is_sent_once_each_and_not_all_at_once(
     hand = lead(timed, retry_steps_ms=[600_000], in_flight_per_origin=4)
     receiver.answer(status=503)
     hand.publish(*range(60))
-    receiver.wait_for(60)
+    receiver.wait_for(60, timeout=30)
     assert hand.flush()
     receiver.answer(status=204)
     set_by(HOUR)
-    receiver.wait_for(120, timeout=20)
+    receiver.wait_for(120, timeout=30)
     assert hand.flush()
     assert sorted(arrived(receiver)[60:]) == list(range(60))
     assert receiver.connections <= 4

@@ -14,8 +14,8 @@ QUICK = {
     "retry_steps_ms": (100,),
     "retry_jitter": 0,
     "poll_ms": 30,
-    "connect_timeout_ms": 2_000,
-    "total_timeout_ms": 3_000,
+    "connect_timeout_ms": 10_000,
+    "total_timeout_ms": 20_000,
     "grace_ms": 200,
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from webhooksub import Dispatcher, allow_all
 
 
 @pytest.fixture
-def hooks(tmp_path: Path) -> Dispatcher:
-    return Dispatcher(f"sqlite:///{tmp_path / 'hooks.db'}", authorizer=allow_all)
+def hooks(tmp_path: Path) -> Iterator[Dispatcher]:
+    made = Dispatcher(f"sqlite:///{tmp_path / 'hooks.db'}", authorizer=allow_all)
+    yield made
+    made.close()
 
 
 @pytest.mark.filterwarnings("ignore:no dispatcher")

@@ -126,10 +126,13 @@ def test_people_get_a_table_and_the_schedule(tmp_path: Path) -> None:
 
 
 def test_a_killed_run_is_finished_by_the_next(tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
-    died = demo("--events", "20000", "--kill9-after", "0.5", "--keep", folder)
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    published = sum(1 for _ in read_lines(folder / "published.jsonl"))
+    for seconds in ("0.5", "2", "5"):  # a slow machine has published nothing so soon
+        folder = tmp_path / seconds
+        died = demo("--events", "20000", "--kill9-after", seconds, "--keep", folder)
+        assert died.returncode == -signal.SIGKILL, died.stderr
+        published = sum(1 for _ in read_lines(folder / "published.jsonl"))
+        if published > 0:
+            break
     assert published > 0
     assert in_outbox(folder) > 0, "nothing was in flight"
     done = demo("--resume", folder, "--json")

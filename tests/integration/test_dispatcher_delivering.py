@@ -241,8 +241,9 @@ def test_flush_says_what_was_left_when_its_timeout_came(
     hooks: Dispatcher, receiver: Receiver, subscribe: Subscribe
 ) -> None:
     subscribe(hooks)
-    receiver.answer(delay=2)
+    receiver.answer(delay=4)
     hooks.publish(PATH, "update", {"n": 1})
+    receiver.wait_for(1)
     result = hooks.flush(timeout=0.3)
     assert not result.complete
     assert result.in_flight == 1

@@ -45,13 +45,13 @@ def test_events_claimed_before_the_store_failed_are_delivered(
 def test_due_deliveries_that_could_not_be_released_are_not_forgotten(
     make: Make, receiver: Receiver, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hooks = make().start()
+    hooks = make(config={"spill_after_ms": 60_000}).start()
     info = subscribe(hooks)
     receiver.script([500])
-    hooks.publish(PATH, "update", {"n": 1})
-    assert wait_until(lambda: len(receiver.requests) == 1)
     released = failing_once(hooks, "release_due", monkeypatch)
     monkeypatch.setattr(hooks._loop, "_engine", _Refusing(hooks._loop._engine))
+    hooks.publish(PATH, "update", {"n": 1})
+    assert wait_until(lambda: len(receiver.requests) == 1)
     assert wait_until(lambda: len(released) >= 2)
     assert hooks.deliveries(subscription=info.id)
     monkeypatch.undo()
@@ -86,7 +86,8 @@ def test_a_locked_database_delays_settling_and_then_all_is_settled(
     receiver.answer(delay=0.2)
     hooks.publish_many([(PATH, "update", {"n": n}) for n in range(40)])
     with kit.locked():
-        time.sleep(1)
+        assert wait_until(lambda: any(event.kind == "store_unavailable" for event in told), 20)
+        time.sleep(0.5)
     assert hooks.flush(timeout=20).complete
     assert len({r.headers["webhook-id"] for r in receiver.requests}) == 40
     assert hooks.stats()["outbox"] == 0

@@ -8,10 +8,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from acme import PATH, Make
+from commands import Running
+from seen import wait_until
 
 from webhooksub import Dispatcher, Forked, SubscriptionInfo, allow_all
 from webhooksub.testing import Receiver
@@ -24,12 +27,13 @@ from datetime import timedelta
 from webhooksub import Dispatcher, allow_all
 from webhooksub.testing import Receiver
 receiver = Receiver()
-receiver.answer(delay=20)
-hooks = Dispatcher(sys.argv[1], authorizer=allow_all, dev=True).start()
+receiver.answer(delay=90)
+hooks = Dispatcher(sys.argv[1], authorizer=allow_all, dev=True,
+                   config={"total_timeout_ms": 90_000, "grace_ms": 90_000}).start()
 hooks.subscribe("tenant/acme/sidedrawer/s1/record", "any", receiver.url("/hook"),
                 expires=timedelta(days=1))
 hooks.publish_many([("tenant/acme/sidedrawer/s1/record/r1", "update", n) for n in range(500)])
-receiver.wait_for(1)
+receiver.wait_for(1, timeout=30)
 print("in flight", flush=True)
 """
 
@@ -50,17 +54,12 @@ print("in flight", flush=True)
     ],
 )
 def test_an_interpreter_ends_promptly_with_work_in_flight(
-    tmp_path: object, ending: str, code: int
+    tmp_path: Path, ending: str, code: int
 ) -> None:
     url = f"sqlite:///{tmp_path}/hooks.db"
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", BEGIN + ending, url],
-        capture_output=True,
-        text=True,
-        timeout=15,
-    )
-    assert done.stdout == "in flight\n", done.stderr
-    assert done.returncode == code, done.stderr
+    with Running("-X", "dev", "-c", BEGIN + ending, url, folder=tmp_path) as process:
+        process.wait_to_say("in flight")
+        assert process.wait() == code, process.said
     publisher = Dispatcher(url, authorizer=allow_all)
     left = publisher.counts()
     publisher.close()
@@ -157,7 +156,7 @@ def test_a_closed_dispatcher_leaves_nothing_behind(make: Make, kit: Any) -> None
     during = set(threading.enumerate()) - before
     assert len(during) == (3 if kit.kind == "postgresql" else 2), "it also listens"
     hooks.close()
-    assert not any(thread.is_alive() for thread in during)
+    assert wait_until(lambda: not any(thread.is_alive() for thread in during))
 
 
 def test_one_whose_callback_does_not_return_closes_and_gives_back_what_it_had(
@@ -178,6 +177,7 @@ def test_one_whose_callback_does_not_return_closes_and_gives_back_what_it_had(
     receiver.wait_for(1)
     hooks.publish(PATH, "update", {"n": 1})
     receiver.wait_for(2)
+    assert wait_until(lambda: hooks.counters()["delivered"] == 1)
     hooks.close(grace=0.1)
     assert not hooks.delivers
     again = make().start()
@@ -243,7 +243,7 @@ def test_a_child_forked_while_the_parent_writes_finds_the_database_free(
     stop = threading.Event()
 
     def write() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.02):
             hooks.publish_many([(PATH, "update", {"by": "parent"})] * 200)
 
     writing = threading.Thread(target=write)

@@ -99,7 +99,8 @@ def test_an_event_is_told_as_quarantined_however_many_are_so_already(
     make: Make, kit: Any, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent]
 ) -> None:
     many = 101
-    first = make(config={"quarantine_claims": 1}).start()
+    long = {"spill_after_ms": 60_000, "total_timeout_ms": 60_000}
+    first = make(config={"quarantine_claims": 1} | long).start()
     subscribe(first)
     receiver.answer(delay=30)
     publish(first, many)
@@ -118,11 +119,11 @@ def test_an_event_is_told_as_quarantined_however_many_are_so_already(
 def test_a_subscription_that_only_fails_is_disabled_after_its_time_and_says_why(
     make: Make, receiver: Receiver, subscribe: Subscribe, told: list[OperatorEvent], url: str
 ) -> None:
-    hooks = make(url, config={"disable_after_ms": 700}).start()
+    hooks = make(url, config={"disable_after_ms": 3_000, "retry_steps_ms": (500,)}).start()
     info = subscribe(hooks)
     receiver.answer(500)
     publish(hooks, 3)
-    assert wait_until(lambda: hooks.subscription(info.id).status is SubscriptionStatus.DISABLED, 10)
+    assert wait_until(lambda: hooks.subscription(info.id).status is SubscriptionStatus.DISABLED, 20)
     assert hooks.subscription(info.id).status_reason == "http_error"
     assert wait_until(lambda: "disabled" in kinds(told))
     [failing], [disabled] = of_kind(told, "failing"), of_kind(told, "disabled")
@@ -130,6 +131,7 @@ def test_a_subscription_that_only_fails_is_disabled_after_its_time_and_says_why(
     assert len(receiver.requests) > 3, "it was tried for as long"
     # Nothing is sent any more; resumed, it is sent to again.
     receiver.answer(200)
+    hooks.flush(timeout=10)
     count = len(receiver.requests)
     publish(hooks, 1)
     hooks.flush(timeout=10)

@@ -16,6 +16,7 @@ import jwt
 import pytest
 from acme import PATH, Make
 from commands import Running, options_to_reach, webhooksub
+from redisd import free_port
 from seen import wait_until
 from served import Answer, ask
 
@@ -203,7 +204,7 @@ def test_a_request_and_an_attempt_under_way_are_finished(
     serve: Serve, receiver: Receiver, make: Make, kit: Any
 ) -> None:
     """The grace is for both together."""
-    receiver.answer(delay=1.5)
+    receiver.answer(delay=5)
     with serve("--poll-ms", "30") as process:
         request = asking(process)
         document = SUBSCRIPTION | {"notificationUrl": receiver.url("/hook")}
@@ -211,13 +212,13 @@ def test_a_request_and_an_attempt_under_way_are_finished(
         publisher = make()
         publisher.publish(PATH, "update", {"n": 1})
         publisher.close()
-        assert wait_until(lambda: receiver.connections == 1)
+        receiver.wait_for(1)
         with socket.create_connection(("127.0.0.1", port_of(process)), timeout=20) as client:
             client.sendall(
                 f"POST {at}/test HTTP/1.1\r\nHost: localhost\r\n"
                 f"Authorization: Bearer {MEMBER}\r\nContent-Length: 0\r\n\r\n".encode()
             )
-            assert wait_until(lambda: receiver.connections == 2)
+            receiver.wait_for(2)
             process.tell(signal.SIGTERM)
             assert b'{"result":"delivered"}' in read_all(client)
         assert process.wait() == 0, process.said
@@ -362,10 +363,8 @@ def test_for_development_a_named_store_stays(tmp_path: Path, database: Path) -> 
 @pytest.fixture
 def shown(tmp_path: Path) -> Iterator[tuple[Running, str]]:
     """What `make serve` runs, and the lines that it says to type."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     script = str(ROOT / "examples" / "serve" / "start.py")
-    with Running(script, str(tmp_path), "--port", str(port), folder=ROOT) as process:
+    with Running(script, str(tmp_path), "--port", str(free_port()), folder=ROOT) as process:
         port_of(process)
         steps = process.said[: process.said.index("webhooksub: ")]
         yield process, steps.replace("ours.json", str(tmp_path / "ours.json"))

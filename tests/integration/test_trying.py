@@ -1,7 +1,6 @@
 """A test notification: what arrives, what is told of it, and that nothing is kept."""
 
 import json
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from acme import KEY, RECORDS, Make
+from redisd import free_port
 
 import webhooksub
 from webhooksub import (
@@ -101,16 +101,11 @@ def test_an_answer_that_is_no_2xx_is_refused_and_disables_nobody(
     assert nothing_is_kept(hooks)
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def test_no_answer_and_a_forbidden_address_look_the_same_to_the_public(
     make: Make, receiver: Receiver
 ) -> None:
-    hooks = make("memory://").start()
-    nobody = hooks.send_test(f"https://localhost:{closed_port()}/")
+    hooks = make("memory://", config={"total_timeout_ms": 3_000}).start()
+    nobody = hooks.send_test(f"https://localhost:{free_port()}/")
     receiver.answer(200, delay=10)
     late = hooks.send_test(receiver.url())
     # A subscription of a time when loopback was open.

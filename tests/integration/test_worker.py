@@ -86,6 +86,7 @@ def test_the_grace_ends_what_does_not_and_it_is_not_lost(
         assert process.end() == 0, process.said
     receiver.answer()
     with worker("--retry-steps-ms", "50") as process:
+        process.wait_to_say("delivering from")
         assert wait_until(lambda: kit.sql(STATE) == [(DELIVERED, 2)]), process.said
     assert {r.headers["webhook-id"] for r in receiver.requests} == {
         receiver.requests[0].headers["webhook-id"]

@@ -30,6 +30,9 @@ for _ in range(10):
     fill()
     time.sleep(0.05)
 event = publish(hooks)               # needs no new descriptor
+until = time.monotonic() + 60
+while not hooks.deliveries(event=event.id) and time.monotonic() < until:
+    time.sleep(0.05)
 time.sleep(1)
 [delivery] = hooks.deliveries(event=event.id)
 assert delivery.state.name != "DELIVERED", delivery

@@ -22,8 +22,8 @@ SETTINGS = {
     "retry_jitter": 0,
     "poll_ms": 50,
     "spill_after_ms": 500,
-    "connect_timeout_ms": 2_000,
-    "total_timeout_ms": 3_000,
+    "connect_timeout_ms": 10_000,
+    "total_timeout_ms": 20_000,
     "grace_ms": 200,
 }
 

@@ -212,7 +212,9 @@ class Evil:
                     self._open.add(connection)
                     self._open.discard(plain)
                     self.handshakes += 1
-                self._behave(Peer(self, connection, number))
+                # One that is not open yet when all are ended is seen here.
+                if not self.closing.is_set():
+                    self._behave(Peer(self, connection, number))
         finally:
             self._open.discard(connection)
             connection.close()

@@ -1,5 +1,7 @@
 """A redis-server of one's own."""
 
+import contextlib
+import secrets
 import socket
 import subprocess
 import time
@@ -11,8 +13,11 @@ _SECONDS = 20
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """Below those that the system gives to whoever asks for any."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:

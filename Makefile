@@ -51,12 +51,20 @@ test: build crash-build ## the C tests, then all tests in Python
 SQLALCHEMY := build/sqlalchemy-2.0
 .PHONY: test-sqlalchemy
 test-sqlalchemy: build ## the store's tests with SQLAlchemy 2.0
-	@[ -e $(SQLALCHEMY) ] || $(PIP) install --no-deps --target $(SQLALCHEMY) 'SQLAlchemy~=2.0.0'
+	@[ -e $(SQLALCHEMY) ] || { $(PIP) install --no-deps --target $(SQLALCHEMY).new \
+		'SQLAlchemy~=2.0.0' && mv $(SQLALCHEMY).new $(SQLALCHEMY); }
 	@PYTHONPATH=$(SQLALCHEMY) $(BIN)/python -c 'from sqlalchemy import __version__ as version; \
 		assert version.startswith("2.0."); print("== SQLAlchemy", version)'
 	@PYTHONPATH=$(SQLALCHEMY) $(PYTEST) -q -n 2 tests/unit/test_store_*.py \
 		tests/integration/test_many_dispatchers.py tests/integration/test_async_session.py \
 		tests/contrib/test_flask.py
+
+# The tests of every change draw the same examples each time.
+.PHONY: explore
+TIMES := 1
+explore: build ## what is tested by examples, with others each time (TIMES=10)
+	@for n in $$(seq $(TIMES)); do $(PYTEST) -q -n 2 --hypothesis-profile=any \
+		$$(grep -lr --include='test_*.py' '^from hypothesis' tests) || exit; done
 
 .PHONY: test-django
 test-django: build ## the tests of Django's part with the newest Django that a Python here takes

@@ -31,7 +31,7 @@ import run_notebooks
 # What the surroundings say of a service of their own.
 _OF_A_HOST = ("WEBHOOKSUB_", "DJANGO_")
 ROOT = Path(__file__).parent.parent
-SECONDS_MAX = 120
+SECONDS_MAX = 300
 RUN = ("python", "console")
 # A page publishes without delivering where it shows just that.
 WARNINGS = ("-W", "error", "-W", "ignore:no dispatcher")

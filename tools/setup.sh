@@ -131,9 +131,10 @@ install() {
         as_root=(sudo)
     fi
     echo "webhooksub: installing ${missing[*]}"
-    "${as_root[@]}" apt-get update -q </dev/null
+    "${as_root[@]}" apt-get update -q -o Acquire::Retries=5 </dev/null
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+        -o Acquire::Retries=5 \
         "${missing[@]}" </dev/null
 }
 

@@ -133,7 +133,7 @@ def test_a_file_does_not_grow_with_what_is_past(tmp_path: Path, clock: Clock) ->
     seen = SqliteSeen(tmp_path / "seen.db", keep_s=100, clock=clock)
     sizes = []
     for round_ in range(4):
-        for n in range(200):
+        for n in range(40):
             ids = [f"{round_}-{n}-{m}" for m in range(5)]
             seen.begin(ids)
             seen.done(ids)

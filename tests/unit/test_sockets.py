@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from webhooksub import Delivery, Dispatcher, Outcome, allow_all
+from webhooksub import Delivery, Dispatcher, Outcome, allow_all, hostcalls
 from webhooksub import sockets as module
 from webhooksub._core import Engine
 from webhooksub.catalogs import SIDEDRAWER
@@ -54,7 +54,7 @@ def wire() -> Wire:
 
 @pytest.fixture
 def hooks(wire: Wire, tmp_path: Path) -> Iterator[Dispatcher]:
-    config = {"poll_ms": 30, "retry_steps_ms": (100,), "socket_ack_ms": 300, "grace_ms": 200}
+    config = {"poll_ms": 30, "retry_steps_ms": (100,), "socket_ack_ms": 3_000, "grace_ms": 200}
     config |= {"socket_lease_ms": 3_000}
     url = f"sqlite:///{tmp_path / 'hooks.db'}"
     made = Dispatcher(url, authorizer=allow_all, sockets=wire, config=config)
@@ -101,8 +101,13 @@ def test_the_transport_starts_and_stops_with_the_dispatcher(hooks: Dispatcher, w
 
 @pytest.mark.parametrize("where", ["send", "stop", "is_open"])
 def test_close_ends_while_the_hosts_code_blocks(
-    hooks: Dispatcher, wire: Wire, where: str, caplog: pytest.LogCaptureFixture
+    hooks: Dispatcher,
+    wire: Wire,
+    where: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(hostcalls, "HOST_SECONDS", 3.0)  # so that only who blocks is left
     held, free = threading.Event(), threading.Event()
     before = set(threading.enumerate())
 

@@ -226,7 +226,7 @@ def test_who_is_stopped_amid_a_transaction_is_taken_over_too(
     kit: Any, write: Callable[[Any], None]
 ) -> None:
     """Its lock ends with its session, which the server does not let stand idle for so long."""
-    stopped, store = start(kit, takeover_ms=1_000), start(kit, takeover_ms=1_000)
+    stopped, store = start(kit, takeover_ms=6_000), start(kit, takeover_ms=6_000)
     stopped.publish(kit.events(1))
     assert claim(stopped)
     writing = threading.Event()
@@ -234,14 +234,14 @@ def test_who_is_stopped_amid_a_transaction_is_taken_over_too(
     def stand_still(transaction: Any) -> None:
         write(transaction)
         writing.set()
-        threading.Event().wait(1.5)
+        threading.Event().wait(4)
         transaction.hot.delete_outbox(transaction.cursor, [(1,)])
 
     amid = Later(lambda: stopped._process.write(stand_still))
     writing.wait(10)
-    kit.clock.advance(600)
+    kit.clock.advance(3_600)
     assert store.heartbeat()
-    kit.clock.advance(401)
+    kit.clock.advance(2_401)
     assert store.heartbeat()
     assert claim(store) == []
     assert isinstance(amid.answer(), StoreUnavailable)
@@ -388,6 +388,7 @@ def test_transactions_that_wait_for_each_other_are_begun_anew(kit: Any) -> None:
 
     def crosswise(transaction: Any) -> None:
         ran.append(1)
+        transaction.cursor.execute("SET LOCAL deadlock_timeout = '3s'")
         transaction.hot.lock(transaction.cursor, ["one"])
         first_has.set()
         second_has.wait(5)
@@ -397,9 +398,11 @@ def test_transactions_that_wait_for_each_other_are_begun_anew(kit: Any) -> None:
     first_has.wait(5)
     lock = "SELECT pg_advisory_xact_lock(hashtextextended('webhooksub_' || %s, 0))"
     with closing(kit.connect()) as other:
+        other.execute("SET deadlock_timeout = '60s'")  # the job is the one that finds it
         other.execute(lock, ("two",))
         second_has.set()
-        threading.Event().wait(0.2)  # so that the other one is found to wait for longer
+        waits = "SELECT pid FROM pg_stat_activity WHERE ? = ANY(pg_blocking_pids(pid))"
+        assert wait_until(lambda: bool(kit.sql(waits, other.info.backend_pid)))
         other.execute(lock, ("one",))
         other.commit()
     assert job.answer() is None

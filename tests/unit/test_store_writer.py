@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from seen import wait_until
 
 from webhooksub.errors import Closed, Conflict, StoreUnavailable
 from webhooksub.store import postgres as postgres_module
@@ -43,6 +44,34 @@ def in_thread(act: Any) -> tuple[threading.Thread, list[Any]]:
 
 
 @pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One number per job that was queued, and is waited for."""
+    jobs: list[int] = []
+    wait = Job.wait
+
+    def counted(self: Any) -> Any:
+        jobs.append(1)
+        return wait(self)
+
+    monkeypatch.setattr(Job, "wait", counted)
+    return jobs
+
+
+@pytest.fixture
+def begins(kit: Any, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set as soon as a transaction is about to begin."""
+    begun = threading.Event()
+    begin = DATABASES[kit.kind].begin
+
+    def told(self: Any, *given: Any) -> Any:
+        begun.set()
+        return begin(self, *given)
+
+    monkeypatch.setattr(DATABASES[kit.kind], "begin", told)
+    return begun
+
+
+@pytest.fixture
 def commits(kit: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One number per commit."""
     made: list[int] = []
@@ -68,13 +97,16 @@ def test_publish_returns_after_the_commit_and_not_before(kit: Any) -> None:
     assert count_events(kit) == 1
 
 
-def test_everything_that_waits_is_one_commit(kit: Any, commits: list[int]) -> None:
+def test_everything_that_waits_is_one_commit(
+    kit: Any, commits: list[int], queued: list[int]
+) -> None:
     store = kit.store()
     store.publish([kit.event()])
     commits.clear()
+    queued.clear()
     with kit.locked():
         threads = [in_thread(lambda: store.publish([kit.event()]))[0] for _ in range(30)]
-        time.sleep(0.3)
+        assert wait_until(lambda: len(queued) == 30)
     for thread in threads:
         thread.join(10)
     assert count_events(kit) == 31
@@ -285,27 +317,31 @@ def test_a_file_that_comes_back_is_written_to_again(kit: Any) -> None:
     assert count_events(kit) == 2
 
 
-def test_ctrl_c_ends_the_waiting_and_drops_what_was_not_begun(kit: Any) -> None:
+def test_ctrl_c_ends_the_waiting_and_drops_what_was_not_begun(
+    kit: Any, begins: threading.Event
+) -> None:
     store = kit.store()
     store.publish([kit.event()])
+    begins.clear()
     with kit.locked():
         in_thread(lambda: store.publish([kit.event()]))  # occupies the writer
-        time.sleep(0.1)
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        assert begins.wait(10)
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
             store.publish([kit.event()])
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8, "the writer is held for ten seconds"
     store.publish([kit.event()])
     assert count_events(kit) == 3, "the interrupted event was never begun"
 
 
-def test_close_writes_what_was_given(kit: Any) -> None:
+def test_close_writes_what_was_given(kit: Any, queued: list[int]) -> None:
     store = kit.store()
     store.publish([kit.event()])
+    queued.clear()
     with kit.locked():
         threads = [in_thread(lambda: store.publish([kit.event()])) for _ in range(10)]
-        time.sleep(0.2)
+        assert wait_until(lambda: len(queued) == 10)
         closing_thread, _ = in_thread(lambda: store.close(timeout=10))
     for thread, answer in (*threads, (closing_thread, [[None]])):
         thread.join(10)
@@ -333,7 +369,7 @@ def test_close_gives_up_after_its_time(kit: Any) -> None:
         time.sleep(0.1)
         began = time.monotonic()
         store.close(timeout=0.2)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8, "the writer is held for ten seconds"
     thread.join(15)
 
 

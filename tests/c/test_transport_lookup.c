@@ -20,7 +20,7 @@
 
 #include "transport_curl.h"
 
-#define CONNECT_TIMEOUT_MS 500
+#define CONNECT_TIMEOUT_MS 1500
 #define EXCHANGES_MAX 16
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -78,6 +78,7 @@ look_everywhere() {
     need strace command -v strace
     need sqlite3 command -v sqlite3
     need openssl command -v openssl
+    need curl command -v curl
     need redis-server command -v redis-server
     need postgresql command -v pg_ctlcluster
     need pgbouncer has_server pgbouncer

@@ -22,6 +22,7 @@ LOOKED_FOR = (
     "strace",
     "sqlite3",
     "openssl",
+    "curl",
     "redis-server",
     "pg_ctlcluster",
     "pgbouncer",

@@ -59,7 +59,7 @@ test-sqlalchemy: build ## the store's tests with SQLAlchemy 2.0
 		tests/integration/test_many_dispatchers.py tests/integration/test_async_session.py \
 		tests/contrib/test_flask.py
 
-# The tests of every change draw the same examples each time.
+# All other targets draw their examples by a fixed seed.
 .PHONY: explore
 TIMES := 1
 explore: build ## what is tested by examples, with others each time (TIMES=10)

@@ -25,8 +25,9 @@ from webhooksub.store.base import DispatcherInfo, NewEvent, SubscriptionRecord
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary"]
 
-# No example may fail because the machine stood still. A change is judged by the same examples
-# each time; `make explore` draws others, and more of them.
+# No example may fail because the machine stood still. Examples are drawn by a fixed seed, and
+# depend on little else: constants of modules that were imported before are drawn as well.
+# `make explore` draws by another seed each time.
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", settings.get_profile("any"), derandomize=True, database=None)
 settings.load_profile("same")

@@ -51,12 +51,19 @@ check_head(const struct whs_head *head, int64_t max_ms)
     FUZZ_CHECK((outcome == WHS_OUTCOME_GONE) == (head->status == 410));
 }
 
+static int64_t
+read_given(void *now_ms)
+{
+    return *(const int64_t *)now_ms;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct whs_slice input = {(const char *)data, size};
     int64_t now_ms = fuzz_number(fuzz_line(&input), 0, INT32_MAX) * SECOND_MS;
     int64_t max_ms = fuzz_number(fuzz_line(&input), 0, INT32_MAX) * SECOND_MS;
+    const struct whs_clock clock = {.wall_ms = read_given, .ctx = &now_ms};
     struct whs_slice heads = input;
     struct whs_head head = {.retry_after_ms = -1};
     struct whs_fields fields = {0};
@@ -67,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bool was_complete = head.complete;
         int status = head.status;
         line.ptr = copy;
-        goes_on = whs_head_read(&head, line, now_ms, max_ms);
+        goes_on = whs_head_read(&head, line, &clock, max_ms);
         if (goes_on && !was_complete)
             whs_fields_read(&fields, line);
         FUZZ_CHECK(!was_complete || (head.complete && head.status == status));

@@ -52,7 +52,7 @@ end(struct whs_head *head)
 }
 
 static void
-read_field(struct whs_head *head, struct whs_slice line, int64_t now_ms,
+read_field(struct whs_head *head, struct whs_slice line, const struct whs_clock *clock,
            int64_t retry_after_max_ms)
 {
     const char *colon = memchr(line.ptr, ':', line.len);
@@ -66,6 +66,7 @@ read_field(struct whs_head *head, struct whs_slice line, int64_t now_ms,
     else if (whs_slice_equal_nocase(name, WHS_SLICE("transfer-encoding")))
         head->transfer_encoding = true;
     else if (whs_slice_equal_nocase(name, WHS_SLICE("retry-after"))) {
+        int64_t now_ms = clock->wall_ms(clock->ctx);
         int64_t asked = whs_retry_after_parse(value, now_ms, retry_after_max_ms);
         if (asked > head->retry_after_ms)
             head->retry_after_ms = asked;
@@ -73,8 +74,8 @@ read_field(struct whs_head *head, struct whs_slice line, int64_t now_ms,
 }
 
 bool
-whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
-              int64_t retry_after_max_ms)
+whs_head_read(struct whs_head *head, struct whs_slice line,
+              const struct whs_clock *clock, int64_t retry_after_max_ms)
 {
     bool is_whole = line.len > 0 && line.ptr[line.len - 1] == '\n';
     head->bytes += (int64_t)line.len;
@@ -85,7 +86,7 @@ whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
     if (line.len == 0)
         end(head);
     else if (head->begun)
-        read_field(head, line, now_ms, retry_after_max_ms);
+        read_field(head, line, clock, retry_after_max_ms);
     else
         begin(head, read_status(line));
     head->ambiguous = head->content_lengths > 1 ||

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "outcome.h"
 #include "slice.h"
 
@@ -33,9 +34,10 @@ struct whs_head {
 };
 
 /* {.retry_after_ms = -1} to begin with. False: read no further. Fields behind the body
- * count against the limit too, and say nothing else; a line without its end neither. */
-bool whs_head_read(struct whs_head *head, struct whs_slice line, int64_t now_ms,
-                   int64_t retry_after_max_ms);
+ * count against the limit too, and say nothing else; a line without its end neither.
+ * The clock is only asked when the endpoint says when to come again. */
+bool whs_head_read(struct whs_head *head, struct whs_slice line,
+                   const struct whs_clock *clock, int64_t retry_after_max_ms);
 
 /* What a complete final head says. */
 enum whs_outcome whs_head_outcome(const struct whs_head *head);

@@ -26,8 +26,8 @@ WHS_CHECK enum whs_status whs_json_scan(struct whs_slice text, unsigned depth_ma
 static inline bool
 whs_json_is_plain(uint64_t word)
 {
-    return !whs_word_has_below(word, 0x20) && !whs_word_find(word, '"') &&
-           !whs_word_find(word, '\\');
+    return (whs_word_below(word, 0x20) | whs_word_equal(word, '"') |
+            whs_word_equal(word, '\\')) == 0;
 }
 
 #endif

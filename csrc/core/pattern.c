@@ -34,8 +34,8 @@ find_slash(struct whs_slice path, size_t from, bool *odd)
     size_t i = from;
     for (; path.len - i >= WHS_WORD_BYTES; i += WHS_WORD_BYTES) {
         uint64_t word = whs_word_read(path.ptr + i), slashes = whs_word_find(word, '/');
-        *odd |= whs_word_has_below(word, ' ') || (word & WHS_WORD_EACH(0x80)) ||
-                whs_word_find(word, 0x7f);
+        *odd |= (whs_word_below(word, ' ') | (word & WHS_WORD_EACH(0x80)) |
+                 whs_word_equal(word, 0x7f)) != 0;
         if (slashes)
             return i + whs_word_first(slashes);
     }

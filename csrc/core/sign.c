@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "sign.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "crypto.h"
+#include "text.h"
 
 #define VERSION "v1,"
 #define BASE64_CHARS 44 /* of 32 bytes, with padding */
 #define HEX_CHARS 64
-/* A decimal int64 with its sign and zero. */
-#define NUMBER_SIZE 21
 /* More signatures in one header are noise: a rotation has WHS_KEYS_MAX. */
 #define SIGNATURES_MAX 100
 /* Longer ids are nobody's: ours have 36 characters. */
@@ -40,9 +38,8 @@ whs_sign_request(const struct whs_keys *keys, enum whs_encoding encoding,
         whs_base64_encode(mac, sizeof(mac), out->integrity);
     else
         whs_hex_encode(mac, sizeof(mac), out->integrity);
-    char number[NUMBER_SIZE];
-    int digits = snprintf(number, sizeof(number), "%lld", (long long)timestamp_s);
-    struct whs_slice timestamp = {number, (size_t)digits};
+    char number[WHS_DECIMAL_SIZE];
+    struct whs_slice timestamp = {number, whs_decimal_write(timestamp_s, number)};
     char *at = out->standard;
     for (size_t i = 0; i < keys->len; i++) {
         if (!compute_standard(keys->items[i], id, timestamp, body, mac)) {

@@ -54,9 +54,10 @@ whs_slice_is_utf8(struct whs_slice text)
     const unsigned char *bytes = (const unsigned char *)text.ptr;
     size_t i = 0;
     while (i < text.len) {
-        if (text.len - i >= WHS_WORD_BYTES &&
-            (whs_word_read(bytes + i) & WHS_WORD_EACH(0x80)) == 0) {
-            i += WHS_WORD_BYTES;
+        if (text.len - i >= 2 * WHS_WORD_BYTES &&
+            ((whs_word_read(bytes + i) | whs_word_read(bytes + i + WHS_WORD_BYTES)) &
+             WHS_WORD_EACH(0x80)) == 0) {
+            i += 2 * WHS_WORD_BYTES;
             continue;
         }
         size_t len = measure_sequence(bytes + i, text.len - i);

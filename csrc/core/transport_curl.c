@@ -256,22 +256,23 @@ admit_waiting(struct curl_transport *t)
 /* Its connection is kept, and if all are busy libcurl still knows the address: it
  * starts also when no place is free. */
 static bool
-needs_no_lookup(const struct curl_transport *t, const struct whs_request *request)
+needs_no_lookup(const struct curl_transport *t,
+                const struct whs_curl_transfer *transfer)
 {
-    const struct whs_clock *clock = &t->config.clock;
+    const struct whs_request *request = &transfer->exchange->request;
     int64_t kept_ms = t->config.idle_max_ms;
     if (kept_ms > ADDRESS_KEPT_MS)
         kept_ms = ADDRESS_KEPT_MS;
     return !request->fresh_connection &&
            whs_curl_names_found_since(&t->names, request->origin,
-                                      clock->mono_ms(clock->ctx) - kept_ms);
+                                      transfer->began_ms - kept_ms);
 }
 
 static void
 admit_or_wait(struct curl_transport *t, struct whs_curl_transfer *transfer)
 {
     const struct whs_request *request = &transfer->exchange->request;
-    if (needs_no_lookup(t, request)) {
+    if (needs_no_lookup(t, transfer)) {
         admit(t, transfer, whs_curl_resolves_take(&t->resolves, t->resolves.max));
         return;
     }

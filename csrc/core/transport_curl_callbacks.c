@@ -3,11 +3,19 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "failpoint.h"
+#include "text.h"
+
+static int64_t
+mono_ms(const struct whs_curl_transfer *transfer)
+{
+    const struct whs_clock *clock = &transfer->config->clock;
+    return clock->mono_ms(clock->ctx);
+}
 
 /* --- Before a byte leaves. --- */
 
@@ -22,7 +30,7 @@ static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct whs_curl_transfer *transfer = ctx;
-    whs_curl_transfer_note_found(transfer);
+    whs_curl_transfer_note_found(transfer, mono_ms(transfer));
 #ifndef WHS_SABOTAGE_no_opensocket
     /* The first refused address ends the attempt: a name that also points inside is not
      * tried until one of its addresses happens to be allowed. */
@@ -70,13 +78,25 @@ may_go_to_peer(struct whs_curl_transfer *transfer, int fd)
     return whs_guard_allows(&transfer->config->guard, peer);
 }
 
+/* What was let through before is let through again: the guard does not change. */
+static bool
+may_send_to_text(struct whs_curl_transfer *transfer, const char *ip)
+{
+    if (ip && ip[0] && strcmp(ip, transfer->allowed) == 0)
+        return true;
+    if (!whs_guard_allows_text(&transfer->config->guard, ip))
+        return false;
+    whs_text_copy(transfer->allowed, sizeof(transfer->allowed), ip);
+    return true;
+}
+
 /* Of a kept connection the peer was judged when it was new. */
 static bool
 may_send(struct whs_curl_transfer *transfer, const char *ip)
 {
     int fd = -1;
-    bool may = whs_guard_allows_text(&transfer->config->guard, ip);
-    snprintf(transfer->address, sizeof(transfer->address), "%s", ip ? ip : "");
+    bool may = may_send_to_text(transfer, ip);
+    whs_text_copy(transfer->address, sizeof(transfer->address), ip);
     while (transfer->opened &&
            (fd = whs_curl_loop_next_opened(transfer->loop, transfer, fd)) >= 0)
         may = may_go_to_peer(transfer, fd) && may;
@@ -90,21 +110,8 @@ static bool
 is_cut(const struct whs_curl_transfer *transfer, const char *ip, int port,
        int local_port)
 {
-    struct whs_curl_ends ends = {.port = port, .local_port = local_port};
-    if (transfer->opened || !ip)
-        return false;
-    snprintf(ends.ip, sizeof(ends.ip), "%s", ip);
-    return whs_curl_loop_is_cut(transfer->loop, &ends);
-}
-
-/* A process that was stopped has its work taken over: what was connecting then must not
- * leave when it is resumed. */
-static bool
-is_late(const struct whs_curl_transfer *transfer)
-{
-    const struct whs_clock *clock = &transfer->config->clock;
-    return whs_request_is_late(&transfer->exchange->request,
-                               clock->mono_ms(clock->ctx));
+    return !transfer->opened && ip &&
+           whs_curl_loop_is_cut(transfer->loop, ip, port, local_port);
 }
 
 /* Just before a request is sent: on a new connection, on a kept one, and when libcurl
@@ -113,9 +120,10 @@ static int
 before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
 {
     struct whs_curl_transfer *transfer = ctx;
+    int64_t now_ms = mono_ms(transfer);
     bool allowed = has_proxy(transfer) || may_send(transfer, ip);
     (void)local_ip;
-    whs_curl_transfer_note_found(transfer);
+    whs_curl_transfer_note_found(transfer, now_ms);
     transfer->requests += !is_cut(transfer, ip, port, local_port);
 #ifdef WHS_SABOTAGE_no_prereq
     allowed = true;
@@ -131,7 +139,9 @@ before_request(void *ctx, char *ip, char *local_ip, int port, int local_port)
         return CURL_PREREQFUNC_ABORT;
     }
 #ifndef WHS_SABOTAGE_no_lease_at_send
-    transfer->late = is_late(transfer);
+    /* A process that was stopped has its work taken over: what was connecting then must
+     * not leave when it is resumed. */
+    transfer->late = whs_request_is_late(&transfer->exchange->request, now_ms);
 #endif
     return transfer->late ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
@@ -167,9 +177,7 @@ install_trust(CURL *easy, void *ssl_ctx, void *ctx)
 static void
 limit_body(struct whs_curl_transfer *transfer)
 {
-    const struct whs_curl_config *config = transfer->config;
-    int64_t now_ms = config->clock.mono_ms(config->clock.ctx);
-    transfer->body_until_ms = now_ms + config->body_timeout_ms;
+    transfer->body_until_ms = mono_ms(transfer) + transfer->config->body_timeout_ms;
     whs_list_append(transfer->bodies, &transfer->link);
 }
 
@@ -179,9 +187,9 @@ read_header(char *bytes, size_t size, size_t count, void *ctx)
     struct whs_curl_transfer *transfer = ctx;
     const struct whs_curl_config *config = transfer->config;
     struct whs_slice line = {bytes, size * count};
-    int64_t now_ms = config->clock.wall_ms(config->clock.ctx);
     bool was_complete = transfer->head.complete;
-    if (!whs_head_read(&transfer->head, line, now_ms, config->retry_after_max_ms))
+    if (!whs_head_read(&transfer->head, line, &config->clock,
+                       config->retry_after_max_ms))
         return 0;
     if (transfer->exchange->fields && !was_complete)
         whs_fields_read(transfer->exchange->fields, line);

@@ -3,15 +3,20 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "alloc.h"
 
 static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 static CURLcode initialisation;
 
+/* Whoever in this process was first has chosen for all. */
 static void
 initialise(void)
 {
-    initialisation = curl_global_init(CURL_GLOBAL_DEFAULT);
+    initialisation = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free, realloc,
+                                          strdup, whs_system_calloc);
 }
 
 enum whs_status

@@ -174,14 +174,15 @@ cut(struct whs_curl_loop *loop, int fd)
 }
 
 bool
-whs_curl_loop_is_cut(const struct whs_curl_loop *loop, const struct whs_curl_ends *ends)
+whs_curl_loop_is_cut(const struct whs_curl_loop *loop, const char *ip, int port,
+                     int local_port)
 {
     size_t left = loop->cut_count;
     for (size_t fd = 0; left > 0 && fd < loop->sockets_cap; fd++) {
         const struct whs_curl_watched *watched = &loop->sockets[fd];
         left -= watched->cut;
-        if (watched->cut && watched->ends.local_port == ends->local_port &&
-            watched->ends.port == ends->port && strcmp(watched->ends.ip, ends->ip) == 0)
+        if (watched->cut && watched->ends.local_port == local_port &&
+            watched->ends.port == port && strcmp(watched->ends.ip, ip) == 0)
             return true;
     }
     return false;

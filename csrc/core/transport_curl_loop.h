@@ -65,8 +65,8 @@ void whs_curl_loop_wake(struct whs_curl_loop *loop);
 bool whs_curl_loop_keep(struct whs_curl_loop *loop, int fd, const void *opener);
 void whs_curl_loop_forget(struct whs_curl_loop *loop, int fd);
 /* Nothing can be sent by this connection any more: it ended while nobody used it. */
-bool whs_curl_loop_is_cut(const struct whs_curl_loop *loop,
-                          const struct whs_curl_ends *ends);
+bool whs_curl_loop_is_cut(const struct whs_curl_loop *loop, const char *ip, int port,
+                          int local_port);
 /* The next socket behind `fd` that was opened for this one, which is named once;
  * negative: no other. Begins with -1. */
 int whs_curl_loop_next_opened(struct whs_curl_loop *loop, const void *opener, int fd);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport_curl_outcome.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "text.h"
 
 /* CURLE_TOO_LARGE of libcurl 8.6, by number: the library may be newer than the headers.
  * Before it a line that is too long is called want of memory. */
@@ -96,6 +97,6 @@ whs_curl_outcome_write(const struct whs_curl_transfer *transfer, CURLcode code)
     answer->retry_after_ms = head->complete ? head->retry_after_ms : -1;
     answer->duration_ms = clock->mono_ms(clock->ctx) - transfer->began_ms;
     memcpy(answer->address, transfer->address, sizeof(answer->address));
-    snprintf(answer->detail, sizeof(answer->detail), "%s",
-             code == CURLE_OK ? "" : curl_easy_strerror(code));
+    whs_text_copy(answer->detail, sizeof(answer->detail),
+                  code == CURLE_OK ? NULL : curl_easy_strerror(code));
 }

@@ -138,15 +138,14 @@ whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
 }
 
 void
-whs_curl_transfer_note_found(struct whs_curl_transfer *transfer)
+whs_curl_transfer_note_found(struct whs_curl_transfer *transfer, int64_t now_ms)
 {
-    const struct whs_clock *clock = &transfer->config->clock;
     whs_curl_transfer_end_resolving(transfer);
     if (transfer->found)
         return;
     transfer->found = true;
     whs_curl_names_note_found(transfer->names, transfer->exchange->request.origin,
-                              clock->mono_ms(clock->ctx));
+                              now_ms);
 }
 
 void

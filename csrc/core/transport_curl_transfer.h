@@ -49,6 +49,8 @@ struct whs_curl_transfer {
     bool resend_refused;
     bool local_failure;
     char address[WHS_ADDRESS_SIZE];
+    /* Of whatever it carried: the last address that the guard let through. */
+    char allowed[WHS_ADDRESS_SIZE];
 };
 
 /* Sets an option of `easy`; an error is returned from the function that it stands in.
@@ -72,7 +74,7 @@ void whs_curl_transfer_destroy(struct whs_curl_transfer *transfer);
 CURLcode whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
                                  struct whs_exchange *exchange);
 /* Its name is known, or a connection was kept: it needs no lookup any more. */
-void whs_curl_transfer_note_found(struct whs_curl_transfer *transfer);
+void whs_curl_transfer_note_found(struct whs_curl_transfer *transfer, int64_t now_ms);
 /* Its lookup has ended, found or not. */
 void whs_curl_transfer_end_resolving(struct whs_curl_transfer *transfer);
 /* It is given up, and its lookup perhaps not at its end. */

@@ -20,11 +20,18 @@ whs_word_read(const void *bytes)
            (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
-/* Whether some byte is below `bound`, which is at most 128. */
-static inline bool
-whs_word_has_below(uint64_t word, unsigned bound)
+/* Not 0 where some byte is below `bound`, which is at most 128. */
+static inline uint64_t
+whs_word_below(uint64_t word, unsigned bound)
 {
     return (word - WHS_WORD_EACH(bound)) & ~word & WHS_WORD_EACH(0x80);
+}
+
+/* Not 0 where some byte is `byte`. */
+static inline uint64_t
+whs_word_equal(uint64_t word, unsigned char byte)
+{
+    return whs_word_below(word ^ WHS_WORD_EACH(byte), 1);
 }
 
 /* The top bit of each byte that is `byte`, and of no other. */

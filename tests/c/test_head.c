@@ -16,6 +16,15 @@
 #define NOW_MS INT64_C(1767225600000)
 #define ASKED_MAX_MS INT64_C(21600000)
 
+static int64_t
+read_now(void *ctx)
+{
+    (void)ctx;
+    return NOW_MS;
+}
+
+static const struct whs_clock now = {.wall_ms = read_now};
+
 /* Gives it line by line, as libcurl does. False: it was told to stop. */
 static bool
 read_text(struct whs_head *head, const char *text)
@@ -23,7 +32,7 @@ read_text(struct whs_head *head, const char *text)
     while (*text) {
         const char *end = strchr(text, '\n');
         size_t len = end ? (size_t)(end + 1 - text) : strlen(text);
-        if (!whs_head_read(head, (struct whs_slice){text, len}, NOW_MS, ASKED_MAX_MS))
+        if (!whs_head_read(head, (struct whs_slice){text, len}, &now, ASKED_MAX_MS))
             return false;
         text += len;
     }

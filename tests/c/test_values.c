@@ -7,6 +7,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <stdlib.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -16,6 +19,7 @@
 #include "clock.h"
 #include "delivery.h"
 #include "failing_alloc.h"
+#include "text.h"
 #include "outcome.h"
 #include "slice.h"
 #include "status.h"
@@ -61,6 +65,50 @@ a_long_text_is_cut_between_characters(void **state)
         assert_true(whs_slice_is_utf8(whs_slice_of(err.message)));
         assert_true(strlen(err.message) > 250 - 4);
     }
+}
+
+static void
+a_librarys_calloc_is_zeroed_and_refuses_an_overflow(void **state)
+{
+    (void)state;
+    static const char zero[256];
+    for (int i = 0; i < 20; i++) {
+        char *bytes = whs_system_calloc(8, 32);
+        assert_memory_equal(bytes, zero, sizeof(zero));
+        memset(bytes, 'x', sizeof(zero));
+        free(bytes);
+    }
+    assert_null(whs_system_calloc(SIZE_MAX / 2, 3));
+}
+
+static void
+decimals_are_written_as_printf_writes_them(void **state)
+{
+    (void)state;
+    static const int64_t values[] = {0,  1,          9,         10,        -1,
+                                     42, 1767225600, INT64_MAX, INT64_MIN, -10};
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        char expected[WHS_DECIMAL_SIZE], written[WHS_DECIMAL_SIZE];
+        int len = snprintf(expected, sizeof(expected), "%lld", (long long)values[i]);
+        assert_int_equal(whs_decimal_write(values[i], written), len);
+        assert_string_equal(written, expected);
+    }
+}
+
+static void
+a_text_is_copied_as_far_as_it_fits(void **state)
+{
+    (void)state;
+    char out[4] = "xxx";
+    whs_text_copy(out, sizeof(out), "abc");
+    assert_string_equal(out, "abc");
+    whs_text_copy(out, sizeof(out), "abcd");
+    assert_string_equal(out, "abc");
+    whs_text_copy(out, 1, "abc");
+    assert_string_equal(out, "");
+    memcpy(out, "xxx", sizeof(out));
+    whs_text_copy(out, sizeof(out), NULL);
+    assert_string_equal(out, "");
 }
 
 static void
@@ -239,6 +287,9 @@ main(void)
         cmocka_unit_test(an_error_message_is_cut_not_overrun),
         cmocka_unit_test(a_long_text_is_cut_between_characters),
         cmocka_unit_test(calloc_refuses_a_product_that_overflows),
+        cmocka_unit_test(a_librarys_calloc_is_zeroed_and_refuses_an_overflow),
+        cmocka_unit_test(decimals_are_written_as_printf_writes_them),
+        cmocka_unit_test(a_text_is_copied_as_far_as_it_fits),
         cmocka_unit_test(case_is_ignored_for_ascii_letters_only),
         cmocka_unit_test(utf8_is_judged_as_rfc_3629_says),
         cmocka_unit_test(a_buffer_grows_and_writes_integers),

@@ -54,10 +54,26 @@ a_byte_below_the_bound_is_seen_among_any_others(void **state)
     for (unsigned byte = 0; byte < 256; byte++)
         for (unsigned other = 0x20; other < 256; other++)
             for (size_t at = 0; at < WHS_WORD_BYTES; at++)
-                assert_int_equal(
-                    whs_word_has_below(
-                        word_with(at, (unsigned char)byte, (unsigned char)other), 0x20),
-                    byte < 0x20);
+                assert_int_equal(whs_word_below(word_with(at, (unsigned char)byte,
+                                                          (unsigned char)other),
+                                                0x20) != 0,
+                                 byte < 0x20);
+}
+
+static void
+a_byte_is_seen_among_any_others(void **state)
+{
+    (void)state;
+    for (unsigned wanted = 0; wanted < 256; wanted++)
+        for (unsigned byte = 0; byte < 256; byte++)
+            for (unsigned other = 0; other < 256; other++)
+                for (size_t at = 0; at < WHS_WORD_BYTES; at++)
+                    if (other != wanted)
+                        assert_int_equal(
+                            whs_word_equal(word_with(at, (unsigned char)byte,
+                                                     (unsigned char)other),
+                                           (unsigned char)wanted) != 0,
+                            byte == wanted);
 }
 
 int
@@ -67,6 +83,7 @@ main(void)
         cmocka_unit_test(every_byte_is_found_where_it_is_and_nowhere_else),
         cmocka_unit_test(a_byte_that_is_not_there_is_not_found),
         cmocka_unit_test(a_byte_below_the_bound_is_seen_among_any_others),
+        cmocka_unit_test(a_byte_is_seen_among_any_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

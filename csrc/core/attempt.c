@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attempt.h"
 
-#include <stdio.h>
-
 #include "alloc.h"
 #include "payload.h"
 #include "retry.h"
@@ -234,7 +232,7 @@ whs_attempt_create(struct whs_work *work, struct whs_lane *lane)
         return NULL;
     take_members(work, attempt, lane);
     reset_answer(&attempt->exchange.answer);
-    attempt->report = whs_report_create(attempt->count);
+    attempt->report = whs_report_queue_blank(work->reports, attempt->count);
     if (attempt->report && render(attempt))
         return attempt;
     whs_attempt_undo(work, attempt);
@@ -255,8 +253,7 @@ whs_attempt_send(struct whs_work *work, struct whs_attempt *attempt)
 {
     int64_t timestamp_s = work->wall_ms / 1000;
     attempt->started_at_ms = work->wall_ms;
-    snprintf(attempt->timestamp, sizeof(attempt->timestamp), "%lld",
-             (long long)timestamp_s);
+    whs_decimal_write(timestamp_s, attempt->timestamp);
     enum whs_status status =
         whs_sign_request(&attempt->sub->keys, work->config->integrity_encoding,
                          whs_slice_of(attempt->id), timestamp_s,

@@ -11,6 +11,7 @@
 #include "id.h"
 #include "list.h"
 #include "sign.h"
+#include "text.h"
 #include "transport.h"
 #include "work.h"
 
@@ -31,7 +32,7 @@ struct whs_attempt {
     struct whs_buf body;
     struct whs_buf ids; /* of a batch: notification ids, one behind the other */
     char id[WHS_NOTIFICATION_ID_SIZE];
-    char timestamp[24];
+    char timestamp[WHS_DECIMAL_SIZE];
     char traceparent[WHS_TRACEPARENT_SIZE]; /* "" for none */
     struct whs_signatures signatures;
 };

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "cond.h"
@@ -19,6 +20,9 @@ struct whs_report_queue {
     size_t gather_max;
     int gather_ms;
 
+    /* The engine thread's: of `spare`, what it took to itself. */
+    struct whs_report *blanks;
+
     pthread_mutex_t lock;
     pthread_cond_t changed; /* on the monotonic clock */
     /* Under the lock. */
@@ -28,7 +32,8 @@ struct whs_report_queue {
     size_t wanted;            /* so many end a taker's wait */
     bool quiet;               /* nothing comes soon after what is here */
     bool woken;
-    int takers; /* threads that wait */
+    int takers;               /* threads that wait */
+    struct whs_report *spare; /* of one delivery each, settled: to be used again */
 };
 
 struct whs_report *
@@ -74,6 +79,8 @@ whs_report_queue_destroy(struct whs_report_queue *queue)
     if (!queue)
         return;
     whs_report_destroy(queue->first);
+    whs_report_destroy(queue->spare);
+    whs_report_destroy(queue->blanks);
     pthread_cond_destroy(&queue->changed);
     pthread_mutex_destroy(&queue->lock);
     whs_free(queue);
@@ -147,6 +154,28 @@ size_t
 whs_report_queue_room(struct whs_report_queue *queue)
 {
     return count_free_or_mark(queue, true);
+}
+
+/* Memory that one thread gives back and another asks for is dear: most are used again.
+ */
+struct whs_report *
+whs_report_queue_blank(struct whs_report_queue *queue, size_t count)
+{
+    if (count != 1)
+        return whs_report_create(count);
+    if (!queue->blanks) {
+        pthread_mutex_lock(&queue->lock);
+        queue->blanks = queue->spare;
+        queue->spare = NULL;
+        pthread_mutex_unlock(&queue->lock);
+    }
+    struct whs_report *report = queue->blanks;
+    if (!report)
+        return whs_report_create(1);
+    queue->blanks = report->next;
+    memset(report, 0, sizeof(*report) + sizeof(report->deliveries[0]));
+    report->count = 1;
+    return report;
 }
 
 void
@@ -237,6 +266,32 @@ whs_report_queue_take(struct whs_report_queue *queue, size_t max, int timeout_ms
     return reports;
 }
 
+/* No more are spare than were under way at once, each in its slot. */
+static void
+let_go(struct whs_report_queue *queue, struct whs_report *reports)
+{
+    struct whs_report *spare = NULL, **last = &spare;
+    while (reports) {
+        struct whs_report *report = reports;
+        reports = report->next;
+        report->next = NULL;
+        if (!report->holds_slot || report->count != 1) {
+            whs_report_destroy(report);
+            continue;
+        }
+        whs_free(report->snippet);
+        report->snippet = NULL;
+        *last = report;
+        last = &report->next;
+    }
+    if (!spare)
+        return;
+    pthread_mutex_lock(&queue->lock);
+    *last = queue->spare;
+    queue->spare = spare;
+    pthread_mutex_unlock(&queue->lock);
+}
+
 void
 whs_report_queue_settled(struct whs_report_queue *queue, struct whs_report *reports)
 {
@@ -246,7 +301,7 @@ whs_report_queue_settled(struct whs_report_queue *queue, struct whs_report *repo
         slots += each->holds_slot;
         loose += each->holds_slot ? 0 : each->count;
     }
-    whs_report_destroy(reports);
+    let_go(queue, reports);
     atomic_fetch_sub(&queue->used, slots);
     atomic_fetch_sub(&queue->loose, loose);
     if (queue->on_room && atomic_exchange(&queue->refused, false))

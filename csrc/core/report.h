@@ -34,6 +34,13 @@ struct whs_reported {
     bool event_done; /* all matches of its event are settled or spilled with this one */
 };
 
+/* Does its event leave the outbox with it? */
+static inline bool
+whs_reported_is_done(const struct whs_reported *reported)
+{
+    return reported->event_done && !reported->claimed_row;
+}
+
 struct whs_report {
     struct whs_report *next;
     enum whs_outcome outcome;
@@ -73,6 +80,8 @@ void whs_report_queue_destroy(struct whs_report_queue *queue);
 bool whs_report_queue_reserve(struct whs_report_queue *queue);
 /* Gives back a reserved slot that no report will use. */
 void whs_report_queue_unreserve(struct whs_report_queue *queue);
+/* Engine thread, for an attempt whose slot is reserved: as whs_report_create. */
+struct whs_report *whs_report_queue_blank(struct whs_report_queue *queue, size_t count);
 /* Engine thread. How many deliveries may be reported without a slot now. */
 size_t whs_report_queue_room(struct whs_report_queue *queue);
 /* Takes the report and those linked behind it; each uses a reserved slot when

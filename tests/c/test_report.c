@@ -274,6 +274,61 @@ a_taker_waits_for_company_until_enough_are_there_or_none_comes(void **state)
     whs_report_queue_destroy(gathering.queue);
 }
 
+static struct whs_report *
+settle_one(struct whs_report_queue *queue, struct whs_report *report, bool attempted)
+{
+    if (attempted)
+        assert_true(whs_report_queue_reserve(queue));
+    report->holds_slot = attempted;
+    report->snippet = whs_alloc(1);
+    report->address[0] = report->batch[0] = 'x';
+    report->deliveries[0].event_seq = 7;
+    whs_report_queue_put(queue, report);
+    assert_ptr_equal(whs_report_queue_take(queue, 10, 0), report);
+    whs_report_queue_settled(queue, report);
+    return report;
+}
+
+static void
+an_attempts_report_is_used_again_and_says_nothing_of_before(void **state)
+{
+    (void)state;
+    struct whs_report_queue *queue = whs_report_queue_create(2);
+    struct whs_report *first = whs_report_queue_blank(queue, 1);
+    settle_one(queue, first, true);
+    struct whs_report *again = whs_report_queue_blank(queue, 1), *zero;
+    assert_ptr_equal(again, first);
+    zero = whs_report_create(1);
+    assert_memory_equal(again, zero, sizeof(*zero) + sizeof(zero->deliveries[0]));
+    whs_report_destroy(zero);
+    whs_report_destroy(again);
+    whs_report_queue_destroy(queue);
+}
+
+static void
+only_as_many_are_kept_for_that_as_there_were_slots_used(void **state)
+{
+    (void)state;
+    struct whs_report_queue *queue = whs_report_queue_create(3);
+    struct whs_report *reports[4], *spare[3];
+    for (int i = 0; i < 3; i++)
+        reports[i] = whs_report_queue_blank(queue, 1);
+    for (int i = 0; i < 3; i++)
+        settle_one(queue, reports[i], true);
+    settle_one(queue, whs_report_create(1), false);
+    settle_one(queue, whs_report_queue_blank(queue, 2), true);
+    for (int i = 0; i < 3; i++) {
+        spare[i] = whs_report_queue_blank(queue, 1);
+        assert_ptr_equal(spare[i], reports[2 - i]);
+    }
+    failing_alloc_begin(1);
+    assert_null(whs_report_queue_blank(queue, 1));
+    failing_alloc_end();
+    for (int i = 0; i < 3; i++)
+        whs_report_destroy(spare[i]);
+    whs_report_queue_destroy(queue);
+}
+
 static void
 without_memory_there_is_no_queue_and_no_report(void **state)
 {
@@ -302,6 +357,8 @@ main(void)
         cmocka_unit_test(wake_ends_a_wait_of_now_or_the_next_one),
         cmocka_unit_test(
             a_taker_waits_for_company_until_enough_are_there_or_none_comes),
+        cmocka_unit_test(an_attempts_report_is_used_again_and_says_nothing_of_before),
+        cmocka_unit_test(only_as_many_are_kept_for_that_as_there_were_slots_used),
         cmocka_unit_test(without_memory_there_is_no_queue_and_no_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,9 @@ class GivenReports:
     def done(self) -> list[tuple[int]]:
         return list(self.ended)
 
+    def dead(self) -> list[tuple[int, int]]:
+        return [row[:2] for row in self.rows if row[2] == int(DeliveryState.DEAD)]
+
     def subscriptions(self) -> list[tuple[int, str, int]]:
         return list(self.changed)
 

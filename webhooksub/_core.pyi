@@ -1,8 +1,8 @@
 """The C core, as Python sees it. Checked against the extension by mypy.stubtest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypeVar, final
+from typing import Any, Final, Literal, Self, TypeVar, final, overload
 
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
@@ -49,25 +49,29 @@ def check_json(data: bytes, max_depth: int = 64) -> None:
     """RFC 8259 syntax, UTF-8, depth, no trailing bytes. Raises ValidationError (field ``data``),
     ValueError for a `max_depth` beyond 1 to 128."""
 
-def number_events(
-    rows: list[Any], first_seq: int, published_at: int, revision: int, /
-) -> list[Any]:
-    """The tuples that :meth:`Engine.push` takes, each with its root behind, for rows (as of
-    :func:`prepare_events`) that were stored under numbers from `first_seq` on. Raises TypeError
-    for another row."""
-
 def prepare_events(
     catalog: Catalog,
     items: tuple[Any, ...],
     row_type: type[_Row],
+    one_by_one: Callable[[int], _Row | None],
     now_ms: int,
     data_max: int,
     /,
-) -> tuple[list[_Row], list[int]]:
-    """Rows of (path, action[, data bytes or None]) items, and the indices of items that are not
-    like that or not valid: their row is None and they are to be done one by one.
+) -> NewEvents[_Row]:
+    """The events of (path, action[, data bytes or None]) items.
 
-    `row_type` is a tuple of (id, root, action code, paths, open_id, data, None, None)."""
+    Where an item is not like that, or not valid, `one_by_one` is asked for it, by its index:
+    a row, or None, and then there is none. `row_type` is a tuple of (id, root, action code,
+    paths, open_id, data, None, None)."""
+
+def number_events(
+    rows: Sequence[Any], first_seq: int, published_at: int, revision: int, /
+) -> Events:
+    """Rows (as of :func:`prepare_events`) that were stored under numbers from `first_seq` on.
+    Raises TypeError for another row."""
+
+def join_events(*parts: Events) -> Events:
+    """Those of all, in order."""
 
 def check_url(url: str, *, dev: bool = False, ports: Sequence[int] = ()) -> str:
     """Its normal form: what may be subscribed. Raises ValidationError (field ``url``)."""
@@ -242,6 +246,70 @@ class Subscription:
     def __deepcopy__(self, memo: dict[int, Any], /) -> Self: ...
 
 @final
+class NewEvents(Sequence[_Row]):
+    """Events that are to be stored: rows, each made when it is looked at. Any thread."""
+
+    @property
+    def data_bytes(self) -> int:
+        """Of the data of all."""
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> _Row: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> NewEvents[_Row]: ...
+
+@final
+class Events(Sequence[tuple[Any, ...]]):
+    """Stored events: the rows that :meth:`Engine.push` takes, each with its root behind, made
+    when it is looked at. Any thread."""
+
+    def __new__(cls, rows: Sequence[tuple[Any, ...]], /) -> Self:
+        """Raises TypeError, ValueError for a row that is none."""
+    @property
+    def data_bytes(self) -> int:
+        """Of the data of all."""
+    @property
+    def revision(self) -> int:
+        """Of subscriptions: the highest of all."""
+    def seqs(self) -> list[int]: ...
+    def find(self, id: bytes, /) -> tuple[Any, ...] | None:
+        """The one with this id."""
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> tuple[Any, ...]: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Events: ...
+
+@final
+class Outbox:
+    """Events that are to be fanned out, by seq: a mapping to rows as those of :class:`Events`,
+    the oldest first. Any thread."""
+
+    def __new__(cls) -> Self: ...
+    @property
+    def data_bytes(self) -> int:
+        """Of the data of all."""
+    @property
+    def oldest(self) -> tuple[Any, ...] | None: ...
+    def add(self, events: Events, /) -> None:
+        """Numbered above all that ever were here."""
+    def take(self, done: Sequence[tuple[int]], /) -> Events:
+        """Out of here. Answers those that were here."""
+    def events(self) -> Events:
+        """All of now."""
+    def __contains__(self, seq: int, /) -> bool: ...
+    def __getitem__(self, seq: int, /) -> tuple[Any, ...]: ...
+    def __iter__(self) -> Iterator[int]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Seqs(Sequence[tuple[int]]):
+    """Numbers of events, each made when it is looked at."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[int]: ...  # type: ignore[override]
+
+@final
 class Rows(Sequence[tuple[Any, ...]]):
     """Rows of deliveries, each made when it is looked at. They outlive their Reports."""
 
@@ -266,7 +334,7 @@ class Reports:
         """Failures, and everything about a delivery that was tried before:
         (event_seq, subscription_seq, batch | None, n, started_at, duration_ms, http_status | None,
         outcome, address | None, snippet | None)"""
-    def done(self) -> list[tuple[int]]:
+    def done(self) -> Seqs:
         """(event_seq,) of each event whose last match is in these reports."""
     def dead(self) -> list[tuple[int, int]]:
         """(event_seq, subscription_seq) of each dead letter."""

@@ -26,7 +26,7 @@ from .hostcalls import HOST_SECONDS, HostCalls, LeftBehind, say_left
 from .logs import about
 from .news import News
 from .steady import SteadyClock
-from .store.base import DispatcherInfo, EventTuple, Store
+from .store.base import DispatcherInfo, EventTuple, Store, seqs_of
 from .telling import Telling
 from .watching import Watching
 
@@ -150,10 +150,10 @@ class DeliveryLoop:
         deliveries, bytes_ = self._engine.room()
         return deliveries if bytes_ > 0 and not self._overflow else 0
 
-    def take(self, events: Sequence[EventTuple]) -> None:
+    def take(self, events: _core.Events) -> None:
         """Events that our writer committed as ours. On the writer's thread."""
         with self._calls.deferring():
-            self._feed.catch_up(at_least=max(map(_REVISION, events)))
+            self._feed.catch_up(at_least=events.revision)
             self._push(events)
 
     def count_ready(self, timeout: float) -> int | None:
@@ -324,23 +324,27 @@ class DeliveryLoop:
         answers = self._engine.push(events)
         if min(answers) > 0:
             return
-        for event, matches in zip(events, answers, strict=True):
+        seqs = seqs_of(events)
+        for n, matches in enumerate(answers):
             if matches == 0:
-                self._done.append((event[0],))
+                self._done.append((seqs[n],))
             elif matches == _FULL:
-                self._overflow.append(event)
-            elif matches == _UNRESOLVED and event[0] not in self._unresolved:
-                self._unresolved.add(event[0])
-                self._aside.append(event[0])
-                self._tell(
-                    OperatorEvent(
-                        "unresolved",
-                        "an event's path is not in this catalog; it stays in the outbox",
-                        {"event_id": _core.uuid_text(event[1])},
-                    )
-                )
+                self._overflow.append(events[n])
+            elif matches == _UNRESOLVED and seqs[n] not in self._unresolved:
+                self._tell_unresolved(events[n])
         if self._done:
             self._engine.wake_reports()
+
+    def _tell_unresolved(self, event: EventTuple) -> None:
+        self._unresolved.add(event[0])
+        self._aside.append(event[0])
+        self._tell(
+            OperatorEvent(
+                "unresolved",
+                "an event's path is not in this catalog; it stays in the outbox",
+                {"event_id": _core.uuid_text(event[1])},
+            )
+        )
 
     def _set_aside(self) -> None:
         """Events that wait for another catalog are not held by us: we may die of others."""

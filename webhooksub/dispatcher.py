@@ -307,7 +307,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         self._check_usable()
         return self._publish(self._publication.events(items), connection)
 
-    def _publish(self, rows: list[NewEvent], connection: Any) -> Sequence[Event]:
+    def _publish(self, rows: Sequence[NewEvent], connection: Any) -> Sequence[Event]:
         if not self._warned and self._loop is None:
             self._warn_without_dispatcher()
         with self._watching.publishing(rows):
@@ -318,7 +318,7 @@ class Dispatcher(DispatcherSubscriptions, DispatcherLooking, DispatcherSockets):
         return self._published(rows, published, connection)
 
     def _published(
-        self, rows: list[NewEvent], published: Sequence[Published], connection: Any
+        self, rows: Sequence[NewEvent], published: Sequence[Published], connection: Any
     ) -> Sequence[Event]:
         """The answer to who published; :func:`webhooksub.testing.capture` listens here."""
         return PublishedEvents(rows, published)

@@ -60,26 +60,29 @@ class Publication:
         id_ = _core.uuid7(self._clock())
         return NewEvent(id_, root, code, paths, open_id, body, idempotency_key, fingerprint)
 
-    def events(self, items: Iterable[Sequence[Any]]) -> list[NewEvent]:
+    def events(self, items: Iterable[Sequence[Any]]) -> Sequence[NewEvent]:
         """Rows of ``(path, action[, data[, open_id]])`` items; every wrong one is named."""
         given = tuple(items)
         errors: list[FieldError] = []
-        rows, unusual = _core.prepare_events(
-            self._catalog, given, NewEvent, self._clock(), DATA_BYTES_MAX
-        )
-        for index in unusual:
+
+        def one_by_one(index: int) -> NewEvent | None:
             path, action, *rest = given[index]
             try:
-                rows[index] = self.event(
+                return self.event(
                     path,
                     action,
                     rest[0] if rest else None,
                     open_id=rest[1] if len(rest) > 1 else None,
                 )
             except ValidationError as error:
-                errors += [
+                errors.extend(
                     FieldError(f"[{index}].{e.field}", e.code, e.message) for e in error.errors
-                ]
+                )
+                return None
+
+        rows = _core.prepare_events(
+            self._catalog, given, NewEvent, one_by_one, self._clock(), DATA_BYTES_MAX
+        )
         if errors:
             raise ValidationError(errors)
         return rows

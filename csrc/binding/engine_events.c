@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "convert.h"
 
+/* Places in the tuple that Engine.push takes. */
 enum field {
     FIELD_SEQ,
     FIELD_ID,
@@ -16,49 +17,109 @@ enum field {
     FIELD_PUBLISHED_AT,
     FIELD_REVISION,
     FIELD_SETTLED,
-    FIELDS
+    FIELDS,
+    FIELD_ROOT = FIELDS /* there or not */
 };
 
-/* All but the paths. Everything is borrowed from the tuple. */
+/* Places in a NewEvent, whose key follows. */
+enum new_field {
+    NEW_FIELD_ID,
+    NEW_FIELD_ROOT,
+    NEW_FIELD_ACTION,
+    NEW_FIELD_PATHS,
+    NEW_FIELD_OPEN_ID,
+    NEW_FIELD_DATA,
+    NEW_FIELD_KEY,
+    NEW_FIELD_FINGERPRINT,
+    NEW_FIELDS
+};
+
+/* What both tuples have; all borrowed. `root` may be NULL. */
+struct parts {
+    PyObject *id, *action, *paths, *open_id, *data, *root;
+};
+
 static bool
-read_fields(struct state *state, PyObject *tuple, struct whs_event *out)
+read_root(struct state *state, PyObject *root, struct whs_slice path,
+          struct whs_event *out)
 {
-    /* What follows is the store's. */
-    if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) < FIELDS) {
-        PyErr_SetString(PyExc_TypeError, "an event is a tuple of nine fields or more");
+    struct whs_slice text;
+    if (!optional_text_slice(state, root, "root", &text))
         return false;
+    out->root_len = text.len;
+    if (text.len <= path.len &&
+        whs_slice_equal(text, (struct whs_slice){path.ptr, text.len}))
+        return true;
+    PyErr_SetString(PyExc_ValueError, "root must be what the first path starts with");
+    return false;
+}
+
+/* Into `from`, which has the numbers; its copy. */
+static struct whs_event *
+create_event(struct state *state, struct whs_event *from, const struct parts *parts)
+{
+    struct whs_event *event = NULL;
+    struct texts given;
+    from->action = (enum whs_action)PyLong_AsLong(parts->action);
+    if (PyErr_Occurred() || !uuid_from(parts->id, "id", from->id) ||
+        !optional_text_slice(state, parts->open_id, "open_id", &from->open_id) ||
+        !optional_bytes_slice(parts->data, "data", &from->data))
+        return NULL;
+    if (texts_from(state, parts->paths, "paths", &given) &&
+        read_root(state, parts->root, given.items[0], from)) {
+        from->path_count = given.len;
+        event = whs_event_create(from, given.items);
+        if (!event)
+            PyErr_NoMemory();
     }
-    out->seq = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_SEQ));
-    long action = PyLong_AsLong(PyTuple_GetItem(tuple, FIELD_ACTION));
-    out->published_at_ms =
-        PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_PUBLISHED_AT));
-    out->revision = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_REVISION));
-    if (PyErr_Occurred())
-        return false;
-    out->action = (enum whs_action)action;
-    return uuid_from(PyTuple_GetItem(tuple, FIELD_ID), "id", out->id) &&
-           optional_text_slice(state, PyTuple_GetItem(tuple, FIELD_OPEN_ID), "open_id",
-                               &out->open_id) &&
-           optional_bytes_slice(PyTuple_GetItem(tuple, FIELD_DATA), "data", &out->data);
+    Py_XDECREF(given.owner);
+    return event;
 }
 
 struct whs_event *
 event_from(struct state *state, PyObject *tuple, PyObject **settled)
 {
-    struct whs_event from = {0}, *event = NULL;
-    struct texts given;
-    if (!read_fields(state, tuple, &from))
+    Py_ssize_t size = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : 0;
+    if (size < FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "an event is a tuple of nine fields or more");
         return NULL;
-    if (texts_from(state, PyTuple_GetItem(tuple, FIELD_PATHS), "paths", &given)) {
-        from.path_count = given.len;
-        event = whs_event_create(&from, given.items);
-        if (!event)
-            PyErr_NoMemory();
-        else if (settled)
-            *settled = PyTuple_GetItem(tuple, FIELD_SETTLED);
     }
-    Py_XDECREF(given.owner);
-    return event;
+    const struct parts parts = {
+        .id = PyTuple_GetItem(tuple, FIELD_ID),
+        .action = PyTuple_GetItem(tuple, FIELD_ACTION),
+        .paths = PyTuple_GetItem(tuple, FIELD_PATHS),
+        .open_id = PyTuple_GetItem(tuple, FIELD_OPEN_ID),
+        .data = PyTuple_GetItem(tuple, FIELD_DATA),
+        .root = size > FIELD_ROOT ? PyTuple_GetItem(tuple, FIELD_ROOT) : NULL,
+    };
+    struct whs_event from = {
+        .seq = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_SEQ)),
+        .published_at_ms =
+            PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_PUBLISHED_AT)),
+        .revision = PyLong_AsLongLong(PyTuple_GetItem(tuple, FIELD_REVISION)),
+    };
+    if (settled)
+        *settled = PyTuple_GetItem(tuple, FIELD_SETTLED);
+    return create_event(state, &from, &parts);
+}
+
+struct whs_event *
+event_from_new(struct state *state, PyObject *row)
+{
+    if (!PyTuple_Check(row) || PyTuple_Size(row) != NEW_FIELDS) {
+        PyErr_SetString(PyExc_TypeError, "a row is a NewEvent");
+        return NULL;
+    }
+    const struct parts parts = {
+        .id = PyTuple_GetItem(row, NEW_FIELD_ID),
+        .action = PyTuple_GetItem(row, NEW_FIELD_ACTION),
+        .paths = PyTuple_GetItem(row, NEW_FIELD_PATHS),
+        .open_id = PyTuple_GetItem(row, NEW_FIELD_OPEN_ID),
+        .data = PyTuple_GetItem(row, NEW_FIELD_DATA),
+        .root = PyTuple_GetItem(row, NEW_FIELD_ROOT),
+    };
+    struct whs_event from = {0};
+    return create_event(state, &from, &parts);
 }
 
 static int

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "engine_events.h"
 #include "errors.h"
+#include "events.h"
 
 /* What push() answers instead of a number of matches. */
 #define PUSHED_UNRESOLVED (-1)
@@ -19,32 +20,50 @@ engine_of(PyObject *self)
 
 /* The number of matches, or what else push() answers; INT_MIN with an exception set. */
 static long
-push_event(PyObject *self, PyObject *tuple)
+push_event(PyObject *self, struct whs_event *event, const int64_t *settled,
+           size_t settled_count)
 {
-    struct state *state = state_of(self);
-    PyObject *settled_object;
-    int64_t *settled;
-    size_t settled_count, matches = 0;
+    size_t matches = 0;
     struct whs_error err = {0};
-    struct whs_event *event = event_from(state, tuple, &settled_object);
-    if (!event)
-        return INT_MIN;
-    if (!seqs_from(settled_object, &settled, &settled_count)) {
-        whs_event_unref(event);
-        return INT_MIN;
-    }
     enum whs_status status =
         whs_engine_push(engine_of(self), event, settled, settled_count, &matches, &err);
-    whs_free(settled);
-    whs_event_unref(event);
     if (status == WHS_OK)
         return (long)matches;
     if (status == WHS_UNKNOWN_RESOURCE || status == WHS_INVALID)
         return PUSHED_UNRESOLVED;
     if (status == WHS_FULL || status == WHS_CLOSED || status == WHS_NO_MEMORY)
         return PUSHED_FULL;
-    raise_status(state, status, "event", &err);
+    raise_status(state_of(self), status, "event", &err);
     return INT_MIN;
+}
+
+static long
+push_row(PyObject *self, PyObject *row)
+{
+    PyObject *settled_object;
+    int64_t *settled;
+    size_t settled_count;
+    struct whs_event *event = event_from(state_of(self), row, &settled_object);
+    if (!event)
+        return INT_MIN;
+    long answer = INT_MIN;
+    if (seqs_from(settled_object, &settled, &settled_count)) {
+        answer = push_event(self, event, settled, settled_count);
+        whs_free(settled);
+    }
+    whs_event_unref(event);
+    return answer;
+}
+
+static long
+push_at(PyObject *self, PyObject *events, Py_ssize_t at)
+{
+    if (Py_TYPE(events) == (PyTypeObject *)state_of(self)->events_type)
+        return push_event(self, ((struct events_object *)events)->items[at], NULL, 0);
+    PyObject *row = PySequence_GetItem(events, at);
+    long answer = row ? push_row(self, row) : INT_MIN;
+    Py_XDECREF(row);
+    return answer;
 }
 
 PyObject *
@@ -53,9 +72,7 @@ engine_push(PyObject *self, PyObject *events)
     Py_ssize_t count = PySequence_Size(events);
     PyObject *answers = count < 0 ? NULL : PyList_New(count);
     for (Py_ssize_t i = 0; answers && i < count; i++) {
-        PyObject *event = PySequence_GetItem(events, i);
-        long answer = event ? push_event(self, event) : INT_MIN;
-        Py_XDECREF(event);
+        long answer = push_at(self, events, i);
         PyObject *number = answer == INT_MIN ? NULL : PyLong_FromLong(answer);
         if (!number || PyList_SetItem(answers, i, number) < 0)
             Py_CLEAR(answers);

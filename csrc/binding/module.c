@@ -126,7 +126,8 @@ module_exec(PyObject *module)
     bool fine = refuse_subinterpreter() && import_exceptions(state) &&
                 import_time(state) && import_json(state) && import_secret(state) &&
                 catalog_setup(module) && subscription_setup(module) &&
-                report_setup(module) && engine_setup(module) && signing_setup(module) &&
+                report_setup(module) && events_setup(module) && outbox_setup(module) &&
+                seqs_setup(module) && engine_setup(module) && signing_setup(module) &&
                 keyring_setup(module) && ids_setup(module) &&
                 publication_setup(module) && notification_setup(module) &&
                 PyModule_AddFunctions(module, functions) == 0 &&

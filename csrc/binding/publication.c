@@ -1,49 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many events at once: the usual ones are checked and made to rows here. What is not
- * usual, or wrong, is left to webhooksub.publishing, which says why.
+ * Many events at once, from what a publisher gives to what is stored. The usual ones
+ * are checked here; what is not usual, or wrong, is left to webhooksub.publishing,
+ * which says why.
  */
 #include "catalog.h"
 #include "clock.h"
 #include "convert.h"
+#include "engine_events.h"
+#include "events.h"
 #include "json.h"
 #include "types.h"
 
-/* Fields of webhooksub.store.base.NewEvent. */
-enum field {
-    FIELD_ID,
-    FIELD_ROOT,
-    FIELD_ACTION,
-    FIELD_PATHS,
-    FIELD_OPEN_ID,
-    FIELD_DATA,
-    FIELD_KEY,
-    FIELD_FINGERPRINT,
-    FIELDS
-};
-
 struct preparation {
+    struct state *state;
     const struct whs_catalog *catalog;
-    PyTypeObject *type;
-    allocfunc allocate;
+    PyObject *one_by_one; /* makes a NewEvent of the item with an index, or None */
     long long now_ms;
     Py_ssize_t data_max;
     struct whs_random_supply supply;
     struct whs_random random;
-    PyObject *root; /* of the event before, whose root is often the same */
-    struct whs_slice root_text;
-};
-
-/* What an item says; all borrowed. */
-struct wanted {
-    PyObject *path;
-    PyObject *data;
-    struct whs_slice root;
-    enum whs_action action;
 };
 
 static bool
-read_data(const struct preparation *preparation, PyObject *data)
+read_data(const struct preparation *preparation, PyObject *data, struct whs_slice *out)
 {
     char *ptr;
     Py_ssize_t len;
@@ -51,9 +31,9 @@ read_data(const struct preparation *preparation, PyObject *data)
         return true;
     if (!PyBytes_CheckExact(data) || PyBytes_AsStringAndSize(data, &ptr, &len) < 0)
         return false;
+    *out = (struct whs_slice){ptr, (size_t)len};
     return len <= preparation->data_max &&
-           whs_json_check((struct whs_slice){ptr, (size_t)len}, WHS_JSON_DEPTH_MAX,
-                          NULL) == WHS_OK;
+           whs_json_check(*out, WHS_JSON_DEPTH_MAX, NULL) == WHS_OK;
 }
 
 static bool
@@ -67,117 +47,87 @@ borrow_text(PyObject *object, struct whs_slice *out)
     return out->ptr != NULL;
 }
 
-/* False, perhaps with an exception: it is not usual. */
+/* False, perhaps with an exception: it is not usual. All is borrowed from the item. */
 static bool
-read_item(const struct preparation *preparation, PyObject *item, struct wanted *out)
+read_item(const struct preparation *preparation, PyObject *item, struct whs_event *out,
+          struct whs_slice *path)
 {
-    struct whs_slice path, action;
+    struct whs_slice action;
     struct whs_entity entity;
     Py_ssize_t len = PyTuple_CheckExact(item) ? PyTuple_Size(item) : 0;
-    if (len < 2 || len > 3)
-        return false;
-    out->path = PyTuple_GetItem(item, 0);
-    out->data = len == 3 ? PyTuple_GetItem(item, 2) : Py_None;
-    if (!borrow_text(out->path, &path) ||
+    if (len < 2 || len > 3 || !borrow_text(PyTuple_GetItem(item, 0), path) ||
         !borrow_text(PyTuple_GetItem(item, 1), &action))
         return false;
     out->action = whs_action_parse(action);
     /* A subscription's word is read in any case, a publisher's is not. */
     if (!out->action || out->action == WHS_ACTION_ANY ||
         !whs_slice_equal(action, whs_slice_of(whs_action_name(out->action))) ||
-        whs_catalog_locate_event(preparation->catalog, &path, 1, &entity, NULL) !=
+        whs_catalog_locate_event(preparation->catalog, path, 1, &entity, NULL) !=
             WHS_OK)
         return false;
-    out->root = entity.root;
-    return read_data(preparation, out->data);
+    out->root_len = entity.root.len;
+    out->path_count = 1;
+    return read_data(preparation, len == 3 ? PyTuple_GetItem(item, 2) : Py_None,
+                     &out->data);
 }
 
-/* The text stands in an item's path, which outlives the preparation. */
-static PyObject *
-root_object(struct preparation *preparation, struct whs_slice text)
+/* *out stays NULL where the item is wrong, which is told by whoever was asked. False
+ * with an exception set. */
+static bool
+ask_for_item(const struct preparation *preparation, Py_ssize_t at,
+             struct whs_event **out)
 {
-    if (!preparation->root || !whs_slice_equal(preparation->root_text, text)) {
-        Py_XDECREF(preparation->root);
-        preparation->root = text_object(text);
-        preparation->root_text = text;
+    PyObject *row = PyObject_CallFunction(preparation->one_by_one, "n", at);
+    if (row && row != Py_None)
+        *out = event_from_new(preparation->state, row);
+    bool fine = row && (row == Py_None || *out);
+    Py_XDECREF(row);
+    return fine;
+}
+
+static bool
+prepare_item(struct preparation *preparation, PyObject *item, Py_ssize_t at,
+             struct whs_event **out)
+{
+    struct whs_event wanted = {0};
+    struct whs_slice path;
+    *out = NULL;
+    if (!read_item(preparation, item, &wanted, &path)) {
+        PyErr_Clear();
+        return ask_for_item(preparation, at, out);
     }
-    return Py_XNewRef(preparation->root);
+    whs_uuid7(preparation->now_ms, &preparation->random, wanted.id);
+    *out = whs_event_create(&wanted, &path);
+    if (!*out)
+        PyErr_NoMemory();
+    return *out != NULL;
 }
 
 static PyObject *
-id_object(struct preparation *preparation)
-{
-    uint8_t id[WHS_UUID_BYTES];
-    whs_uuid7(preparation->now_ms, &preparation->random, id);
-    return PyBytes_FromStringAndSize((const char *)id, WHS_UUID_BYTES);
-}
-
-/* Rows live as long as their events do, and hold nothing that could lead back to them:
- * the collector need not walk through a million of them again and again. */
-static PyObject *
-untracked(PyObject *tuple)
-{
-    if (tuple)
-        PyObject_GC_UnTrack(tuple);
-    return tuple;
-}
-
-static PyObject *
-row_object(struct preparation *preparation, const struct wanted *wanted)
-{
-    PyObject *fields[FIELDS] = {
-        [FIELD_ID] = id_object(preparation),
-        [FIELD_ROOT] = root_object(preparation, wanted->root),
-        [FIELD_ACTION] = PyLong_FromLong(wanted->action),
-        [FIELD_PATHS] = untracked(PyTuple_Pack(1, wanted->path)),
-        [FIELD_OPEN_ID] = Py_NewRef(Py_None),
-        [FIELD_DATA] = Py_NewRef(wanted->data),
-        [FIELD_KEY] = Py_NewRef(Py_None),
-        [FIELD_FINGERPRINT] = Py_NewRef(Py_None),
-    };
-    return filled_tuple(preparation->allocate(preparation->type, FIELDS), fields,
-                        FIELDS);
-}
-
-/* None where it is not usual. */
-static PyObject *
-prepare_item(struct preparation *preparation, PyObject *item)
-{
-    struct wanted wanted;
-    if (read_item(preparation, item, &wanted))
-        return untracked(row_object(preparation, &wanted));
-    PyErr_Clear();
-    return Py_NewRef(Py_None);
-}
-
-static PyObject *
-prepare_items(struct preparation *preparation, PyObject *items)
+prepare_items(struct preparation *preparation, PyObject *items, PyObject *row_type)
 {
     Py_ssize_t count = PyTuple_Size(items);
-    PyObject *rows = PyList_New(count), *unusual = PyList_New(0);
-    bool fine = rows && unusual;
-    for (Py_ssize_t i = 0; fine && i < count; i++) {
-        PyObject *row = prepare_item(preparation, PyTuple_GetItem(items, i));
-        fine = row != NULL &&
-               (row != Py_None || append_item(unusual, PyLong_FromSsize_t(i)));
-        if (row && PyList_SetItem(rows, i, row) < 0)
-            fine = false;
+    struct events_object *events =
+        events_new(preparation->state->new_events_type, row_type, count);
+    for (Py_ssize_t i = 0; events && i < count; i++) {
+        struct whs_event *event;
+        if (!prepare_item(preparation, PyTuple_GetItem(items, i), i, &event))
+            Py_CLEAR(events);
+        else if (event)
+            events_append(events, event);
     }
-    PyObject *answer = fine ? PyTuple_Pack(2, rows, unusual) : NULL;
-    Py_XDECREF(rows);
-    Py_XDECREF(unusual);
-    return answer;
+    return (PyObject *)events;
 }
 
 static PyObject *
 prepare_events(PyObject *module, PyObject *args)
 {
     struct state *state = state_of_module(module);
-    struct preparation preparation = {0};
+    struct preparation preparation = {.state = state};
     PyObject *catalog, *items, *type;
-    if (!PyArg_ParseTuple(args, "OO!O!Ln:prepare_events", &catalog, &PyTuple_Type,
-                          &items, &PyType_Type, &type, &preparation.now_ms,
-                          &preparation.data_max) ||
+    if (!PyArg_ParseTuple(args, "OO!O!OLn:prepare_events", &catalog, &PyTuple_Type,
+                          &items, &PyType_Type, &type, &preparation.one_by_one,
+                          &preparation.now_ms, &preparation.data_max) ||
         !check_type(catalog, state->catalog_type, "Catalog"))
         return NULL;
     if (!PyType_IsSubtype((PyTypeObject *)type, &PyTuple_Type)) {
@@ -185,80 +135,83 @@ prepare_events(PyObject *module, PyObject *args)
         return NULL;
     }
     preparation.catalog = ((struct catalog_object *)catalog)->catalog;
-    preparation.type = (PyTypeObject *)type;
-    preparation.allocate = (allocfunc)PyType_GetSlot(preparation.type, Py_tp_alloc);
     preparation.random = whs_random_supply_init(&preparation.supply);
-    PyObject *answer = prepare_items(&preparation, items);
-    Py_XDECREF(preparation.root);
-    return answer;
+    return prepare_items(&preparation, items, type);
 }
 
-/* --- Rows that were given their numbers. --- */
+/* --- Events that were given their numbers. --- */
 
-/* The fields of a row that the engine is given, by their places in the event's tuple.
- */
-static const int handed[] = {
-    [1] = FIELD_ID,      [2] = FIELD_ACTION, [3] = FIELD_PATHS,
-    [4] = FIELD_OPEN_ID, [5] = FIELD_DATA,
-};
-enum { HANDED_FIRST = 1, HANDED_LAST = 5, NUMBERED_ROOT = 9, NUMBERED_FIELDS };
-
-/* `times` are published, revision, settled; borrowed. The root comes last. */
-static PyObject *
-numbered_object(PyObject *row, PyObject *seq, PyObject *const times[3])
+/* Owned; NULL with an exception set. */
+static struct whs_event *
+new_event_at(struct state *state, PyObject *rows, Py_ssize_t at)
 {
-    PyObject *tuple = seq ? PyTuple_New(NUMBERED_FIELDS) : NULL;
-    if (!tuple) {
-        Py_XDECREF(seq);
-        return NULL;
-    }
-    PyTuple_SetItem(tuple, 0, seq);
-    for (int i = HANDED_FIRST; i <= HANDED_LAST; i++)
-        PyTuple_SetItem(tuple, i, Py_NewRef(PyTuple_GetItem(row, handed[i])));
-    for (int i = 0; i < 3; i++)
-        PyTuple_SetItem(tuple, HANDED_LAST + 1 + i, Py_NewRef(times[i]));
-    PyTuple_SetItem(tuple, NUMBERED_ROOT, Py_NewRef(PyTuple_GetItem(row, FIELD_ROOT)));
-    return untracked(tuple);
-}
-
-static PyObject *
-number_rows(PyObject *rows, long long first, PyObject *const times[3])
-{
-    Py_ssize_t count = PyList_Size(rows);
-    PyObject *list = PyList_New(count);
-    for (Py_ssize_t i = 0; list && i < count; i++) {
-        PyObject *row = PyList_GetItem(rows, i), *tuple = NULL;
-        if (PyTuple_Check(row) && PyTuple_Size(row) == FIELDS)
-            tuple = numbered_object(row, PyLong_FromLongLong(first + i), times);
-        else
-            PyErr_SetString(PyExc_TypeError, "a row is a NewEvent");
-        if (!tuple || PyList_SetItem(list, i, tuple) < 0)
-            Py_CLEAR(list);
-    }
-    return list;
+    if (Py_TYPE(rows) == (PyTypeObject *)state->new_events_type)
+        return whs_event_ref(((struct events_object *)rows)->items[at]);
+    PyObject *row = PySequence_GetItem(rows, at);
+    struct whs_event *event = row ? event_from_new(state, row) : NULL;
+    Py_XDECREF(row);
+    return event;
 }
 
 static PyObject *
 number_events(PyObject *module, PyObject *args)
 {
-    PyObject *rows, *published_at, *revision;
-    long long first;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "O!LO!O!:number_events", &PyList_Type, &rows, &first,
-                          &PyLong_Type, &published_at, &PyLong_Type, &revision))
+    struct state *state = state_of_module(module);
+    PyObject *rows;
+    long long first, published_at, revision;
+    if (!PyArg_ParseTuple(args, "OLLL:number_events", &rows, &first, &published_at,
+                          &revision))
         return NULL;
-    return number_rows(rows, first, (PyObject *[]){published_at, revision, Py_None});
+    Py_ssize_t count = PySequence_Size(rows);
+    struct events_object *events =
+        count < 0 ? NULL : events_new(state->events_type, NULL, count);
+    for (Py_ssize_t i = 0; events && i < count; i++) {
+        struct whs_event *event = new_event_at(state, rows, i), *numbered = NULL;
+        if (event) {
+            numbered = whs_event_number(event, first + i, published_at, revision);
+            if (!numbered)
+                PyErr_NoMemory();
+            whs_event_unref(event);
+        }
+        if (numbered)
+            events_append(events, numbered);
+        else
+            Py_CLEAR(events);
+    }
+    return (PyObject *)events;
+}
+
+static PyObject *
+join_events(PyObject *module, PyObject *args)
+{
+    struct state *state = state_of_module(module);
+    Py_ssize_t count = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_Size(args); i++) {
+        PyObject *part = PyTuple_GetItem(args, i);
+        if (!check_type(part, state->events_type, "Events"))
+            return NULL;
+        count += ((struct events_object *)part)->count;
+    }
+    struct events_object *all = events_new(state->events_type, NULL, count);
+    for (Py_ssize_t i = 0; all && i < PyTuple_Size(args); i++) {
+        struct events_object *part = (struct events_object *)PyTuple_GetItem(args, i);
+        for (Py_ssize_t n = 0; n < part->count; n++)
+            events_append(all, whs_event_ref(part->items[n]));
+    }
+    return (PyObject *)all;
 }
 
 static PyMethodDef functions[] = {
+    {"join_events", join_events, METH_VARARGS,
+     "join_events($module, /, *parts)\n--\n\nOne Events of several, in order."},
     {"number_events", number_events, METH_VARARGS,
      "number_events($module, rows, first_seq, published_at, revision, /)\n--\n\n"
-     "The tuples that Engine.push takes, each with its root behind, for rows that were "
-     "stored under numbers from `first_seq` on."},
+     "The Events of rows that were stored under numbers from `first_seq` on."},
     {"prepare_events", prepare_events, METH_VARARGS,
-     "prepare_events($module, catalog, items, row_type, now_ms, data_max, /)\n--\n\n"
-     "(rows of `row_type` for (path, action[, data]) items, indices of the items left "
-     "to be done one by one, whose row is None)."},
+     "prepare_events($module, catalog, items, row_type, one_by_one, now_ms, data_max, "
+     "/)\n--\n\n"
+     "The NewEvents of (path, action[, data]) items. What another item is, is asked of "
+     "`one_by_one`, by its index."},
     {0},
 };
 

@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "convert.h"
+#include "seqs.h"
 #include "types.h"
 
 static const struct whs_report *
@@ -235,6 +236,31 @@ attempt_row(const struct whs_report *report, const struct whs_reported *reported
                          (int)report->outcome, text_or_none(report->address), snippet);
 }
 
+static size_t
+count_done(const struct whs_report *reports)
+{
+    size_t count = 0;
+    for (const struct whs_report *r = reports; r; r = r->next)
+        for (size_t i = 0; i < r->count; i++)
+            count += whs_reported_is_done(&r->deliveries[i]);
+    return count;
+}
+
+static PyObject *
+Reports_done(PyObject *self, PyObject *ignored)
+{
+    (void)ignored;
+    LOCK_REPORTS(self);
+    const struct whs_report *reports = reports_of(self);
+    struct seqs_object *seqs = seqs_new(state_of(self), count_done(reports));
+    for (const struct whs_report *r = reports; seqs && r; r = r->next)
+        for (size_t i = 0; i < r->count; i++)
+            if (whs_reported_is_done(&r->deliveries[i]))
+                seqs->items[seqs->count++] = r->deliveries[i].event_seq;
+    UNLOCK_REPORTS(self);
+    return (PyObject *)seqs;
+}
+
 /* Appends what one report gives. False with an exception set. */
 typedef bool append_from(PyObject *rows, const struct whs_report *report);
 
@@ -257,29 +283,6 @@ append_attempts(PyObject *rows, const struct whs_report *report)
         if (whs_report_is_attempt(report, &report->deliveries[i]) &&
             !append_item(rows, attempt_row(report, &report->deliveries[i])))
             return false;
-    return true;
-}
-
-/* One for each event: built without a format, and of no interest to the collector. */
-static PyObject *
-seq_row(int64_t seq)
-{
-    PyObject *row =
-        filled_tuple(PyTuple_New(1), (PyObject *[]){PyLong_FromLongLong(seq)}, 1);
-    if (row)
-        PyObject_GC_UnTrack(row);
-    return row;
-}
-
-static bool
-append_done(PyObject *rows, const struct whs_report *report)
-{
-    for (size_t i = 0; i < report->count; i++) {
-        const struct whs_reported *reported = &report->deliveries[i];
-        if (reported->event_done && !reported->claimed_row &&
-            !append_item(rows, seq_row(reported->event_seq)))
-            return false;
-    }
     return true;
 }
 
@@ -343,7 +346,6 @@ append_origin(PyObject *rows, const struct whs_report *report)
     }
 
 COLLECTING(Reports_attempts, append_attempts)
-COLLECTING(Reports_done, append_done)
 COLLECTING(Reports_dead, append_dead)
 COLLECTING(Reports_claimed, append_claimed)
 COLLECTING(Reports_subscriptions, append_subscription)

@@ -17,6 +17,10 @@
     X(subscription_type)                                                               \
     X(reports_type)                                                                    \
     X(rows_type)                                                                       \
+    X(new_events_type)                                                                 \
+    X(events_type)                                                                     \
+    X(outbox_type)                                                                     \
+    X(seqs_type)                                                                       \
     X(engine_type)                                                                     \
     X(keyring_type)                                                                    \
     X(secret_bytes)                                                                    \
@@ -65,6 +69,9 @@ state_of(PyObject *self)
 bool catalog_setup(PyObject *module);
 bool subscription_setup(PyObject *module);
 bool report_setup(PyObject *module);
+bool events_setup(PyObject *module);
+bool outbox_setup(PyObject *module);
+bool seqs_setup(PyObject *module);
 bool engine_setup(PyObject *module);
 bool signing_setup(PyObject *module);
 bool keyring_setup(PyObject *module);

@@ -43,6 +43,20 @@ whs_event_create(const struct whs_event *from, const struct whs_slice *paths)
 }
 
 struct whs_event *
+whs_event_number(struct whs_event *event, int64_t seq, int64_t published_at_ms,
+                 int64_t revision)
+{
+    struct whs_event *numbered =
+        event->seq == 0 ? whs_event_ref(event) : whs_event_create(event, event->paths);
+    if (!numbered)
+        return NULL;
+    numbered->seq = seq;
+    numbered->published_at_ms = published_at_ms;
+    numbered->revision = revision;
+    return numbered;
+}
+
+struct whs_event *
 whs_event_ref(struct whs_event *event)
 {
     atomic_fetch_add_explicit(&event->refs, 1, memory_order_relaxed);

@@ -80,6 +80,28 @@ an_event_weighs_what_it_holds(void **state)
     whs_event_unref(b);
 }
 
+/* Who stores them again may still hold those of the first time. */
+static void
+what_has_a_number_gets_another_in_a_copy(void **state)
+{
+    (void)state;
+    struct whs_event from = describe(WHS_SLICE("o"), WHS_SLICE("{}"));
+    from.seq = 0;
+    struct whs_event *event = whs_event_create(&from, paths);
+    struct whs_event *first = whs_event_number(event, 8, 100, 6);
+    assert_ptr_equal(first, event);
+    assert_true(event->seq == 8 && event->published_at_ms == 100 &&
+                event->revision == 6);
+    struct whs_event *second = whs_event_number(event, 9, 200, 7);
+    assert_ptr_not_equal(second, event);
+    assert_true(event->seq == 8 && second->seq == 9 && second->revision == 7);
+    assert_true(whs_slice_equal(second->data, event->data));
+    assert_ptr_not_equal(second->data.ptr, event->data.ptr);
+    whs_event_unref(event);
+    whs_event_unref(first);
+    whs_event_unref(second);
+}
+
 /* The sanitizers see the rest. */
 static void
 the_last_reference_frees_it(void **state)
@@ -201,6 +223,7 @@ main(void)
         cmocka_unit_test(an_event_is_a_copy_of_everything),
         cmocka_unit_test(absent_stays_absent_and_empty_stays_empty),
         cmocka_unit_test(an_event_weighs_what_it_holds),
+        cmocka_unit_test(what_has_a_number_gets_another_in_a_copy),
         cmocka_unit_test(the_last_reference_frees_it),
         cmocka_unit_test(a_fanout_ends_with_its_last_delivery_in_any_order),
         cmocka_unit_test(destroying_drops_what_was_not_linked),

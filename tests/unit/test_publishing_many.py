@@ -111,10 +111,129 @@ def test_published_events_are_made_when_looked_at(publication: Publication) -> N
 def test_rows_that_got_their_numbers_are_what_the_engine_takes(publication: Publication) -> None:
     rows = publication.events([(DRAWER, "update"), (RECORD, "create", b"1", "open|id")])
     first, second = rows
-    assert _core.number_events(rows, 7, 1_000, 3) == [
+    numbered = [
         (7, first.id, 2, (DRAWER,), None, None, 1_000, 3, None, first.root),
         (8, second.id, 1, (RECORD,), "open|id", b"1", 1_000, 3, None, second.root),
     ]
-    assert _core.number_events([], 7, 1_000, 3) == []
+    assert list(_core.number_events(rows, 7, 1_000, 3)) == numbered
+    assert list(_core.number_events([first, second], 7, 1_000, 3)) == numbered
+    assert list(_core.number_events([], 7, 1_000, 3)) == []
     with pytest.raises(TypeError, match="NewEvent"):
         _core.number_events([(1, 2)], 7, 1_000, 3)
+
+
+def test_what_is_numbered_twice_keeps_both_numbers(publication: Publication) -> None:
+    """A transaction that failed is done again: what it had numbered may still be held."""
+    rows = publication.events([(DRAWER, "update", b"1"), (RECORD, "update")])
+    before = _core.number_events(rows, 7, 1_000, 3)
+    after = _core.number_events(rows, 70, 2_000, 4)
+    assert [(*row[:1], *row[6:8]) for row in before] == [(7, 1_000, 3), (8, 1_000, 3)]
+    assert [(*row[:1], *row[6:8]) for row in after] == [(70, 2_000, 4), (71, 2_000, 4)]
+    assert [row[1:6] for row in before] == [row[1:6] for row in after]
+
+
+def test_a_row_whose_root_is_not_its_paths_is_refused(publication: Publication) -> None:
+    [row] = publication.events([(DRAWER, "update")])
+    for root in ("tenant/t2", DRAWER + "/record"):
+        with pytest.raises(ValueError, match="root"):
+            _core.number_events([row._replace(root=root)], 1, 0, 0)
+
+
+def test_an_exception_of_one_item_is_the_publishers(publication: Publication) -> None:
+    with pytest.raises(TypeError, match="unpack"):
+        publication.events([(DRAWER, "update"), 7])  # type: ignore[list-item]
+
+
+# --- sequences of events ---------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(publication: Publication) -> _core.Events:
+    rows = publication.events([(DRAWER, "update", b"%d" % n) for n in range(10)])
+    return _core.number_events(rows, 100, 1_000, 3)
+
+
+@pytest.mark.parametrize(
+    "part", [slice(None), slice(2, 5), slice(-3, None), slice(None, None, -2), slice(8, 2)]
+)
+def test_a_part_of_them_is_as_a_lists_part(
+    publication: Publication, stored: _core.Events, part: slice
+) -> None:
+    assert list(stored[part]) == list(stored)[part]
+    assert stored[part].seqs() == stored.seqs()[part]
+    rows = publication.events([(DRAWER, "update", b"%d" % n) for n in range(10)])
+    assert list(rows[part]) == list(rows)[part]
+    assert rows[part].data_bytes == len(range(10)[part])
+
+
+def test_one_of_them_is_found_by_index_and_by_id(stored: _core.Events) -> None:
+    assert stored[-1] == stored[9] == list(stored)[9]
+    assert stored.find(stored[4][1]) == stored[4]
+    assert stored.find(bytes(16)) is None
+    for index in (10, -11):
+        with pytest.raises(IndexError):
+            stored[index]
+    with pytest.raises(ValueError, match="id"):
+        stored.find(b"short")
+    with pytest.raises(TypeError):
+        stored["0"]  # type: ignore[call-overload]
+
+
+def test_what_they_weigh_and_who_hears_them_is_told_of_all(publication: Publication) -> None:
+    one = publication.events([(DRAWER, "update", b"[1,2]"), (DRAWER, "update")])
+    other = publication.events([(DRAWER, "update", b"1")])
+    parts = _core.number_events(one, 1, 0, 7), _core.number_events(other, 3, 0, 6)
+    joined = _core.join_events(*parts)
+    assert (one.data_bytes, joined.data_bytes) == (5, 6)
+    assert joined.revision == 7
+    assert list(joined) == [*parts[0], *parts[1]]
+    assert list(_core.join_events()) == []
+    with pytest.raises(TypeError, match="Events"):
+        _core.join_events(one)  # type: ignore[arg-type]
+
+
+def test_they_are_made_of_their_rows_again(stored: _core.Events) -> None:
+    assert list(_core.Events(list(stored))) == list(stored)
+    assert list(_core.Events([row[:9] for row in stored])) == [(*r[:9], None) for r in stored]
+    with pytest.raises(TypeError, match="nine fields"):
+        _core.Events([stored[0][:8]])
+
+
+# --- the outbox in memory --------------------------------------------------------------
+
+
+def test_the_outbox_maps_seqs_to_rows_in_order(stored: _core.Events) -> None:
+    outbox = _core.Outbox()
+    assert (len(outbox), outbox.oldest, outbox.data_bytes, list(outbox)) == (0, None, 0, [])
+    outbox.add(stored)
+    assert list(outbox) == stored.seqs()
+    assert {seq: outbox[seq] for seq in outbox} == {row[0]: row for row in stored}
+    assert list(outbox.events()) == list(stored)
+    assert (len(outbox), outbox.oldest, outbox.data_bytes) == (10, stored[0], 10)
+    assert 100 in outbox and 99 not in outbox and 110 not in outbox
+    with pytest.raises(KeyError):
+        outbox[110]
+
+
+def test_what_was_taken_out_of_the_outbox_is_there_no_more(stored: _core.Events) -> None:
+    outbox = _core.Outbox()
+    outbox.add(stored)
+    assert list(outbox.take([(104,), (100,), (104,), (7,)])) == [stored[4], stored[0]]
+    assert list(outbox) == [101, 102, 103, 105, 106, 107, 108, 109]
+    assert (outbox.oldest, outbox.data_bytes) == (stored[1], 8)
+    assert 104 not in outbox
+    with pytest.raises(TypeError):
+        outbox.take([(1,), 2])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="Events"):
+        outbox.add([stored[0]])  # type: ignore[arg-type]
+
+
+def test_one_that_stays_keeps_no_room_of_those_that_left(publication: Publication) -> None:
+    outbox, last = _core.Outbox(), 0
+    for _ in range(2_000):
+        rows = publication.events([(DRAWER, "update")] * 10)
+        outbox.add(_core.number_events(rows, last + 1, 0, 0))
+        outbox.take([(seq,) for seq in range(max(2, last + 1), last + 11)])
+        last += 10
+    assert list(outbox) == [1]
+    assert outbox[1][0] == 1

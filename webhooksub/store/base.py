@@ -45,6 +45,27 @@ class NewEvent(NamedTuple):
     fingerprint: bytes | None = None
 
 
+def have_keys(events: Sequence[NewEvent]) -> bool:
+    """One of them has an idempotency key. Those that were published as many have none."""
+    if isinstance(events, _core.NewEvents):
+        return False
+    return any([event.idempotency_key is not None for event in events])
+
+
+def data_bytes(events: Sequence[NewEvent]) -> int:
+    """Of all of them."""
+    if isinstance(events, _core.NewEvents):
+        return events.data_bytes
+    return sum([len(event.data) for event in events if event.data])
+
+
+def seqs_of(events: Sequence[EventTuple]) -> Sequence[int]:
+    """Of stored ones, each."""
+    if isinstance(events, _core.Events):
+        return events.seqs()
+    return [event[0] for event in events]
+
+
 class Published(NamedTuple):
     """What was written for one NewEvent; `duplicate`: its key had published `id` before."""
 
@@ -265,7 +286,7 @@ class Store(Protocol):
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[Sequence[EventTuple]], None] | None,
+        take: Callable[[_core.Events], None] | None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         """Until called with None: events that :meth:`publish` writes are ours at once.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from ..errors import OutboxFull
-from .base import NewEvent
+from .base import NewEvent, data_bytes
 from .hot import Cursor, HotStatements
 from .schema import PREFIX
 
@@ -83,7 +83,7 @@ class Gauge:
 
 
 def _size(events: Sequence[NewEvent]) -> int:
-    return sum([len(e.data) for e in events if e.data]) + _ROW_BYTES * len(events)
+    return data_bytes(events) + _ROW_BYTES * len(events)
 
 
 def _exact(cursor: Cursor) -> tuple[int, int]:

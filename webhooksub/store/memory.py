@@ -7,22 +7,28 @@ can look; what waits is kept until it is due.
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any
 
 from .. import _core
 from ..config import StoreConfig
 from ..errors import Closed, ConfigurationError, Conflict, Forked, OutboxFull
-from .base import DispatcherInfo, DueTuple, EventTuple, NewEvent, NewlyPublished, Published
+from .base import (
+    DispatcherInfo,
+    DueTuple,
+    EventTuple,
+    NewEvent,
+    NewlyPublished,
+    Published,
+    data_bytes,
+    have_keys,
+)
 from .dispatchers import warn_of_clock
 from .listeners import MemoryListeners
-from .memory_events import KeptEvent, data_size
 from .memory_reads import MemoryReads
 from .memory_waiting import Row
 
 # Places in a row of Reports.deliveries.
 _SUBSCRIPTION, _ORIGIN = 1, 5
-_DATA = attrgetter("data")
 
 
 class MemoryStore(MemoryReads):
@@ -37,9 +43,7 @@ class MemoryStore(MemoryReads):
         self._seq = 0
         self._free: deque[int] = deque()
         self._keys: dict[tuple[str, str], tuple[Published, bytes | None, int]] = {}
-        self._hand_over: tuple[Callable[[], int], Callable[[Sequence[EventTuple]], None]] | None = (
-            None
-        )
+        self._hand_over: tuple[Callable[[], int], Callable[[_core.Events], None]] | None = None
         self._wake: Callable[[], None] | None = None
         self._beat_at = 0
         self.listeners = MemoryListeners(clock)
@@ -67,17 +71,15 @@ class MemoryStore(MemoryReads):
         now = self._clock()
         with self._lock:
             new, known = self._recognise(events, now)
-            size = data_size(map(_DATA, new))
-            self._admit(len(new), size)
-            first = self._seq + 1
+            self._admit(len(new), data_bytes(new))
+            stored = _core.number_events(new, self._seq + 1, now, self._revision)
+            seqs = range(self._seq + 1, self._seq + 1 + len(new))
+            self._events.outbox.add(stored)
             self._seq += len(new)
-            seqs, revision = range(first, self._seq + 1), self._revision
-            tuples: Sequence[KeptEvent] = _core.number_events(list(new), first, now, revision)
-            self._events.add(seqs, tuples, size)
             published: Sequence[Published] = NewlyPublished(seqs, new)
             if known is not None:
                 published = self._remember(events, published, known, now)
-        self._give(tuples)
+        self._give(stored, seqs)
         return published
 
     def publish_on(self, connection: Any, events: Sequence[NewEvent]) -> Sequence[Published]:
@@ -88,29 +90,29 @@ class MemoryStore(MemoryReads):
             self._wake()
 
     def _admit(self, rows: int, size: int) -> None:
-        rows, size = rows + len(self._events.outbox), size + self._events.outbox_bytes
-        most = self._config
-        if rows > most.outbox_rows_max or size > most.outbox_bytes_max:
+        outbox, most = self._events.outbox, self._config
+        if (
+            rows + len(outbox) > most.outbox_rows_max
+            or size + outbox.data_bytes > most.outbox_bytes_max
+        ):
             raise OutboxFull(
-                f"the outbox holds {len(self._events.outbox)} events, "
-                f"{self._events.outbox_bytes} bytes; its limits are "
-                f"{most.outbox_rows_max} events, {most.outbox_bytes_max} bytes"
+                f"the outbox holds {len(outbox)} events, {outbox.data_bytes} bytes; its limits "
+                f"are {most.outbox_rows_max} events, {most.outbox_bytes_max} bytes"
             )
 
-    def _give(self, events: Sequence[EventTuple]) -> None:
+    def _give(self, events: _core.Events, seqs: Sequence[int]) -> None:
         """Hands over what there is room for; the rest waits to be claimed. Not under the
         lock: whoever takes may ask the store something."""
         hand_over, ours = self._hand_over, 0
         if hand_over is not None:
             room, take = hand_over
             ours = max(0, min(room(), len(events)))
-        if ours < len(events):
-            self._free.extend([event[0] for event in events[ours:]])
+        self._free.extend(seqs[ours:])
         if ours and hand_over is not None:
             try:
                 take(events if ours == len(events) else events[:ours])
             except BaseException:
-                self._free.extend([event[0] for event in events[:ours]])
+                self._free.extend(seqs[:ours])
                 raise
 
     # --- idempotency -----------------------------------------------------------------
@@ -119,7 +121,7 @@ class MemoryStore(MemoryReads):
         self, events: Sequence[NewEvent], now: int
     ) -> tuple[Sequence[NewEvent], list[bool] | None]:
         """Events that are new, and which of all were not; None: none has a key."""
-        if not any([e.idempotency_key is not None for e in events]):
+        if not have_keys(events):
             return events, None
         fresh: dict[tuple[str, str], bytes | None] = {}
         known: list[bool] = []
@@ -173,7 +175,7 @@ class MemoryStore(MemoryReads):
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[Sequence[EventTuple]], None] | None,
+        take: Callable[[_core.Events], None] | None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         self._hand_over = None if room is None or take is None else (room, take)
@@ -219,7 +221,7 @@ class MemoryStore(MemoryReads):
         with self._lock:
             now = self._clock()
             claimed, ended = self._waiting.claim(now, per_origin, limit, self._subscriptions)
-            self._keep(ended, ())
+            self._keep(ended)
             self._events.over([row[0] for row in ended])
             return [(self._events.unfinished(row[0]), row[1], row[3]) for row in claimed]
 
@@ -247,8 +249,8 @@ class MemoryStore(MemoryReads):
                 rows = reports.deliveries(now)
                 waiting = [self._readdressed(row) for row in reports.waiting(now)]
                 over, dead = self._waiting.settle(rows, waiting, reports.origins(), now)
-                self._keep(rows, reports.attempts())
-                self._keep(dead, ())
+                self._keep(rows, reports.attempts(), reports.dead())
+                self._keep(dead, dead=[row[:2] for row in dead])
                 for change in reports.subscriptions():
                     self._apply_change(*change, now)
                 self._leave(reports.done())

@@ -10,6 +10,7 @@ from ..config import StoreConfig
 from ..errors import ConfigurationError
 from ..events import DeliveryState, RotatedKeys
 from .base import AttemptRecord, DeliveryRecord, EventRecord
+from .holds import Key
 from .memory_events import KeptEvent, MemoryEvents
 from .memory_subscriptions import MemorySubscriptions
 from .memory_waiting import Row
@@ -19,7 +20,6 @@ OUTCOMES = 10_000
 # Places in a KeptEvent.
 _ID, _PUBLISHED_AT = 1, 6
 _WAITING, _DELIVERED = int(DeliveryState.WAITING), int(DeliveryState.DELIVERED)
-_DEAD = int(DeliveryState.DEAD)
 
 
 class MemoryReads(MemorySubscriptions):
@@ -29,29 +29,39 @@ class MemoryReads(MemorySubscriptions):
         super().__init__(clock, config)
         self._events = MemoryEvents(self._waiting.holds)
         self._dispatching = False
-        self._outcomes: deque[Sequence[Row]] = deque()
+        # Each with the keys of those of its rows that are dead letters.
+        self._outcomes: deque[tuple[Sequence[Row], Sequence[Key]]] = deque()
         self._outcome_count = 0
+        self._dead: dict[Key, Sequence[Key]] = {}  # those of now, by the keys they came with
         self._attempts: deque[Row] = deque(maxlen=OUTCOMES)
 
     # --- keeping ---------------------------------------------------------------------
 
-    def _keep(self, rows: Sequence[Row], attempts: Sequence[Row]) -> None:
+    def _keep(
+        self, rows: Sequence[Row], attempts: Sequence[Row] = (), dead: Sequence[Key] = ()
+    ) -> None:
+        """Outcomes; `dead` are the keys of those that are dead letters."""
         if not rows:
             return
-        self._outcomes.append(rows)
+        self._outcomes.append((rows, dead))
         self._outcome_count += len(rows)
-        while self._outcome_count - len(self._outcomes[0]) >= OUTCOMES:
-            self._outcome_count -= len(self._outcomes.popleft())
+        self._dead.update((key, dead) for key in dead)
+        while self._outcome_count - len(self._outcomes[0][0]) >= OUTCOMES:
+            self._let_go(*self._outcomes.popleft())
         self._attempts.extend(attempts)
+
+    def _let_go(self, rows: Sequence[Row], dead: Sequence[Key]) -> None:
+        self._outcome_count -= len(rows)
+        for key in dead:
+            if self._dead.get(key) is dead:
+                del self._dead[key]
 
     # --- looking ---------------------------------------------------------------------
 
     def event(self, id: bytes) -> EventRecord | None:
         with self._lock:
-            for stored in self._events.kept().values():
-                if stored[_ID] == id:
-                    return _event_record(stored)
-        return None
+            stored = self._events.with_id(id)
+        return None if stored is None else _event_record(stored)
 
     def events(
         self,
@@ -163,17 +173,16 @@ class MemoryReads(MemorySubscriptions):
         with self._lock:
             waiting, claimed = self._waiting.count()
             outbox = self._events.outbox
-            oldest = next(iter(outbox.values()), None)
+            oldest = outbox.oldest
             age = 0 if oldest is None else self._clock() - oldest[_PUBLISHED_AT]
             living = [s for s in self._subscriptions.values() if s.deleted_at is None]
-            dead = [row for row in self._latest().values() if row[2] == _DEAD]
             return {
                 "outbox": len(outbox),
                 "outbox_age_ms": max(0, age),
                 "quarantined": 0,
                 "waiting": waiting,
                 "claimed": claimed,
-                "dead": len(dead),
+                "dead": len(self._dead),
                 "subscriptions": len(living),
                 "dispatchers_alive": int(self._dispatching),
                 "backlog_full": self._waiting.refused_in_all,
@@ -225,8 +234,8 @@ class MemoryReads(MemorySubscriptions):
         self.wake()
         return count
 
-    def _latest(self) -> dict[tuple[int, int], Row]:
-        rows = {row[:2]: row for rows in self._outcomes for row in rows}
+    def _latest(self) -> dict[Key, Row]:
+        rows = {row[:2]: row for rows, _ in self._outcomes for row in rows}
         return rows | self._waiting.rows
 
     def _again(self, row: Row, event: KeptEvent) -> bool:
@@ -239,6 +248,7 @@ class MemoryReads(MemorySubscriptions):
             took = duration or 0
             history = (seq, sub, batch, 1, at - took, took, status, outcome, None, None)
             self._attempts.append(history)
+        self._dead.pop(row[:2], None)
         now, origin = self._clock(), record.origin_seq or 0
         self._waiting.add(
             (seq, sub, _WAITING, 0, now, origin, batch, status, outcome, duration, now)

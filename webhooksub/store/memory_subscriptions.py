@@ -19,6 +19,7 @@ from .base import (
     check_changeable,
     root_is_full,
 )
+from .holds import Key
 from .memory_waiting import Row, Waiting
 
 _FOR_EVER = 1 << 62
@@ -41,7 +42,9 @@ class MemorySubscriptions:
         self._origins: dict[str, int] = {}
         self._keys_of: dict[int, list[tuple[bytes, int]]] = {}  # (key, not after)
 
-    def _keep(self, rows: Sequence[Row], attempts: Sequence[Row]) -> None:
+    def _keep(
+        self, rows: Sequence[Row], attempts: Sequence[Row] = (), dead: Sequence[Key] = ()
+    ) -> None:
         """What became of deliveries, for looking."""
         raise NotImplementedError
 
@@ -115,7 +118,7 @@ class MemorySubscriptions:
             self._turn_keys(record.seq, (), 0)
             cancelled = DeliveryState.CANCELLED, Outcome.CANCELLED
             keys = self._waiting.of_subscription(record.seq)
-            self._keep([self._waiting.end(key, *cancelled, now) for key in keys], ())
+            self._keep([self._waiting.end(key, *cancelled, now) for key in keys])
             return self._put(record)
 
     def subscription(self, id: bytes) -> SubscriptionRecord | None:

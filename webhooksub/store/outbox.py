@@ -11,7 +11,7 @@ from sqlalchemy import Connection, case, func, select, update
 
 from .. import _core
 from . import idempotency
-from .base import EventTuple, NewEvent, NewlyPublished, Published
+from .base import EventTuple, NewEvent, NewlyPublished, Published, have_keys
 from .hot import SUSPECT_CLAIMS, Cursor
 from .schema import ALIVE, PREFIX, delivery, dispatcher, outbox
 from .transaction import Transaction
@@ -37,7 +37,7 @@ def write_events(
     cursor = transaction.cursor
     known: list[bytes | None] | None = None
     new = events
-    if any([event.idempotency_key is not None for event in events]):
+    if have_keys(events):
         transaction.hot.lock(cursor, idempotency.names(events))
         known = idempotency.recognise(cursor, events, now)
         new = [event for event, id_ in zip(events, known, strict=True) if id_ is None]
@@ -59,8 +59,8 @@ def _hand(
     revision, start = transaction.revision, 0
     for end in range(1, len(ours) + 1):
         if end == len(ours) or seqs[end] != seqs[end - 1] + 1:
-            run = list(ours[start:end])
-            transaction.handed += _core.number_events(run, seqs[start], now, revision)
+            run = ours[start:end]
+            transaction.handed.append(_core.number_events(run, seqs[start], now, revision))
             start = end
 
 

@@ -29,7 +29,7 @@ class DispatcherRole:
     ) -> None:
         self._process, self._config, self._clock = process, config, clock
         self._room: Callable[[], int] | None = None
-        self._take: Callable[[Sequence[EventTuple]], None] | None = None
+        self._take: Callable[[_core.Events], None] | None = None
         self._wake: Callable[[], None] | None = None
         self._lock = threading.Lock()
         self._start_anew()
@@ -88,7 +88,7 @@ class DispatcherRole:
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[Sequence[EventTuple]], None] | None,
+        take: Callable[[_core.Events], None] | None,
         wake: Callable[[], None] | None,
     ) -> None:
         self._room, self._take, self._wake = room, take, wake
@@ -150,13 +150,13 @@ class DispatcherRole:
         ask = self._room
         if ask is None or not transaction.alive:
             return 0
-        return max(0, ask() - len(transaction.handed))
+        return max(0, ask() - sum(map(len, transaction.handed)))
 
     def hand_over(self, transaction: Transaction) -> None:
         """After the commit, on the writer's thread. What cannot be taken is free again."""
-        events, take = transaction.handed, self._take
-        if not events:
+        if not transaction.handed:
             return
+        events, take = _core.join_events(*transaction.handed), self._take
         try:
             if take is None:
                 raise ConfigurationError("nobody takes events any more")
@@ -165,7 +165,7 @@ class DispatcherRole:
             text = "%d events could not be handed over; they will be claimed"
             facts = about("hand_over_failed", events=len(events))
             log.exception(text, len(events), extra=facts)
-            self.release_events([event[0] for event in events])
+            self.release_events(events.seqs())
 
     def wake(self) -> None:
         wake = self._wake

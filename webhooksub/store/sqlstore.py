@@ -116,7 +116,7 @@ class SqlStore(SqlReads):
                 self._gauge.admit(cursor, hot, last_seq, events)
         until = now + self._config.idempotency_ms
         with translated():
-            published = database.join(connection, events, now=now, idempotency_until=until)
+            published = database.join(connection, list(events), now=now, idempotency_until=until)
         self._watch.watch(connection)
         return published
 
@@ -139,7 +139,7 @@ class SqlStore(SqlReads):
     def hand_over_to(
         self,
         room: Callable[[], int] | None,
-        take: Callable[[Sequence[EventTuple]], None] | None,
+        take: Callable[[_core.Events], None] | None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         self._role.hand_over_to(room, take, wake)

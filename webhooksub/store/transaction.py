@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from .base import EventTuple
+from .. import _core
 from .hot import Cursor, HotStatements
 
 
@@ -22,7 +22,7 @@ class Transaction:
     alive: bool  # our dispatcher still has the role
     hot: HotStatements
     clocks_differ_ms: int = 0  # of who writes to the store, at most
-    handed: list[EventTuple] = field(default_factory=list)  # ours as soon as it commits
+    handed: list[_core.Events] = field(default_factory=list)  # ours as soon as it commits
     left: bool = False  # events were written that nobody has yet
     after: list[Callable[[], Any]] = field(default_factory=list)  # called after the commit
 

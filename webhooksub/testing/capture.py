@@ -102,7 +102,10 @@ def capture() -> Iterator[CapturedEvents]:
     answer, warn = Dispatcher._published, Dispatcher._warn_without_dispatcher
 
     def take(
-        self: Dispatcher, rows: list[NewEvent], published: Sequence[Published], connection: Any
+        self: Dispatcher,
+        rows: Sequence[NewEvent],
+        published: Sequence[Published],
+        connection: Any,
     ) -> Sequence[Event]:
         for row, written in zip(rows, published, strict=True):
             if not written.duplicate:

@@ -114,7 +114,7 @@ class DjangoDispatcher(Dispatcher):
 
     # --- publishing ------------------------------------------------------------------
 
-    def _publish(self, rows: list[NewEvent], connection: Any) -> Sequence[Event]:
+    def _publish(self, rows: Sequence[NewEvent], connection: Any) -> Sequence[Event]:
         if connection is not None and not isinstance(connection, str):
             return super()._publish(rows, connection)
         if connection not in (None, self.alias):
@@ -130,7 +130,7 @@ class DjangoDispatcher(Dispatcher):
                 transaction.on_commit(self.wake, using=self.alias, robust=True)
         return self._published(rows, published, database.connection().connection)
 
-    def _write(self, rows: list[NewEvent]) -> Sequence[Published]:
+    def _write(self, rows: Sequence[NewEvent]) -> Sequence[Published]:
         raw = database.connection().connection
         if self._store.durable:
             return self._store.publish_on(raw, rows)

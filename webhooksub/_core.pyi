@@ -295,6 +295,9 @@ class Outbox:
         """Numbered above all that ever were here."""
     def take(self, done: Sequence[tuple[int]], /) -> Events:
         """Out of here. Answers those that were here."""
+    def find(self, seqs: list[int], max_bytes: int, /) -> Events:
+        """The events with these numbers, to so many bytes of data but at least one. Raises
+        KeyError where one is not here."""
     def events(self) -> Events:
         """All of now."""
     def __contains__(self, seq: int, /) -> bool: ...

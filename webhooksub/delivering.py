@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from itertools import chain
 from typing import Any
 
 from . import _core
@@ -26,7 +26,7 @@ from .hostcalls import HOST_SECONDS, HostCalls, LeftBehind, say_left
 from .logs import about
 from .news import News
 from .steady import SteadyClock
-from .store.base import DispatcherInfo, EventTuple, Store, seqs_of
+from .store.base import DispatcherInfo, EventTuple, Store, revision_of, seqs_of
 from .telling import Telling
 from .watching import Watching
 
@@ -42,7 +42,6 @@ _OUTAGE_MS = (50, 5_000)
 _DUE_AGAIN_MS = 25
 # Who closes looks so often whether the host's code has returned, once its time is over.
 _LOOK_SECONDS = 0.05
-_REVISION = itemgetter(7)  # of an EventTuple
 _UNRESOLVED = -1
 _FULL = -2
 
@@ -69,7 +68,7 @@ class DeliveryLoop:
         self._telling = Telling(store, calls.tell, clock, self._config.tell_again_ms)
         self._news, self._watching = news, watching
         self._done: deque[tuple[int]] = deque()
-        self._overflow: deque[EventTuple] = deque()
+        self._overflow: deque[Sequence[EventTuple]] = deque()  # in parts, none of them empty
         self._refused: list[tuple[int, int]] = []
         self._unresolved: set[int] = set()
         self._aside: deque[int] = deque()  # of these, those that the store does not know of
@@ -284,20 +283,19 @@ class DeliveryLoop:
 
     def _push_overflow(self) -> None:
         """What was refused for lack of room. The writer's thread may add to it meanwhile."""
-        waiting = [self._overflow.popleft() for _ in range(len(self._overflow))]
-        if waiting:
-            self._push(waiting)
+        for _ in range(len(self._overflow)):
+            self._push(self._overflow.popleft())
 
     def _claim_events(self) -> int:
         deliveries, bytes_ = self._engine.room()
         limit = min(self._config.claim_events, deliveries)
         if limit <= 0 or bytes_ <= 0 or self._overflow:
             return 0
-        claimed = self._store.claim_events(limit, bytes_)
-        # Ours from now on: whatever fails, they are pushed by this turn or a later one.
-        self._overflow.extend(event for event, _ in claimed)
+        claimed, _ = self._store.claim_events(limit, bytes_)
         if claimed:
-            self._feed.catch_up(at_least=max(_REVISION(event) for event, _ in claimed))
+            # Ours from now on: whatever fails, they are pushed by this turn or a later one.
+            self._overflow.append(claimed)
+            self._feed.catch_up(at_least=revision_of(claimed))
             self._push_overflow()
         return len(claimed)
 
@@ -324,14 +322,18 @@ class DeliveryLoop:
         answers = self._engine.push(events)
         if min(answers) > 0:
             return
-        seqs = seqs_of(events)
+        seqs, refused = seqs_of(events), []
         for n, matches in enumerate(answers):
             if matches == 0:
                 self._done.append((seqs[n],))
             elif matches == _FULL:
-                self._overflow.append(events[n])
+                refused.append(n)
             elif matches == _UNRESOLVED and seqs[n] not in self._unresolved:
                 self._tell_unresolved(events[n])
+        if refused:
+            rest = refused[0]
+            whole = len(refused) == len(events) - rest
+            self._overflow.append(events[rest:] if whole else [events[n] for n in refused])
         if self._done:
             self._engine.wake_reports()
 
@@ -464,7 +466,8 @@ class DeliveryLoop:
         try:
             self._release_refused()
             if self._overflow:
-                self._store.release_events([event[0] for event in self._overflow])
+                kept = chain.from_iterable(map(seqs_of, self._overflow))
+                self._store.release_events(list(kept))
             self._store.end_dispatching()
         except StoreUnavailable as error:
             # Whoever dispatches next takes over what could not be given back.

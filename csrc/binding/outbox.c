@@ -160,6 +160,43 @@ Outbox_subscript(PyObject *self, PyObject *key)
     return row;
 }
 
+/* False with an exception set. */
+static bool
+find_all(PyObject *self, PyObject *seqs, long long max_bytes,
+         struct events_object *found)
+{
+    Py_ssize_t count = PyList_Size(seqs);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *key = PyList_GetItem(seqs, i);
+        struct whs_event *event = find_event(self, key);
+        if (!event && !PyErr_Occurred())
+            PyErr_SetObject(PyExc_KeyError, key);
+        if (!event)
+            return false;
+        max_bytes -= (long long)event->data.len;
+        if (max_bytes < 0 && i > 0) {
+            whs_event_unref(event);
+            break;
+        }
+        events_append(found, event);
+    }
+    return true;
+}
+
+static PyObject *
+Outbox_find(PyObject *self, PyObject *args)
+{
+    PyObject *seqs;
+    long long max_bytes;
+    if (!PyArg_ParseTuple(args, "O!L:find", &PyList_Type, &seqs, &max_bytes))
+        return NULL;
+    struct events_object *found =
+        events_new(state_of(self)->events_type, NULL, PyList_Size(seqs));
+    if (found && !find_all(self, seqs, max_bytes, found))
+        Py_CLEAR(found);
+    return (PyObject *)found;
+}
+
 static PyObject *
 Outbox_events(PyObject *self, PyObject *ignored)
 {
@@ -235,6 +272,9 @@ static PyMethodDef methods[] = {
     {"take", Outbox_take, METH_O,
      "take($self, done, /)\n--\n\n"
      "Out of here: a sequence of (seq,). Answers those that were here."},
+    {"find", Outbox_find, METH_VARARGS,
+     "find($self, seqs, max_bytes, /)\n--\n\n"
+     "The events with these numbers, to so many bytes of data but at least one."},
     {"events", Outbox_events, METH_NOARGS,
      "events($self, /)\n--\n\nAll of now, the oldest first."},
     {0},

@@ -26,22 +26,12 @@ read_segment(struct whs_slice text)
     return (struct whs_segment){text, false};
 }
 
-/* Where the next '/' is, or the end. `odd` becomes true when a byte before that, or
- * soon behind, is not printable ASCII. */
-static size_t
-find_slash(struct whs_slice path, size_t from, bool *odd)
+/* Whether a byte of the word is no printable ASCII. */
+static bool
+is_odd(uint64_t word)
 {
-    size_t i = from;
-    for (; path.len - i >= WHS_WORD_BYTES; i += WHS_WORD_BYTES) {
-        uint64_t word = whs_word_read(path.ptr + i), slashes = whs_word_find(word, '/');
-        *odd |= (whs_word_below(word, ' ') | (word & WHS_WORD_EACH(0x80)) |
-                 whs_word_equal(word, 0x7f)) != 0;
-        if (slashes)
-            return i + whs_word_first(slashes);
-    }
-    for (; i < path.len && path.ptr[i] != '/'; i++)
-        *odd |= (unsigned char)(path.ptr[i] - ' ') > '~' - ' ';
-    return i;
+    return (whs_word_below(word, ' ') | (word & WHS_WORD_EACH(0x80)) |
+            whs_word_equal(word, 0x7f)) != 0;
 }
 
 /* Only called when a byte was seen that is not printable ASCII. */
@@ -55,16 +45,45 @@ check_odd_bytes(struct whs_slice path, struct whs_error *err)
     return WHS_OK;
 }
 
+/* A path that is being split, up to `start`. */
+struct split {
+    struct whs_slice path;
+    struct whs_segment *out;
+    size_t start;
+    uint8_t count;
+};
+
+/* The next segment, which ends before `end`. */
 static enum whs_status
-check_segment_length(size_t len, struct whs_error *err)
+cut_segment(struct split *split, size_t end, struct whs_error *err)
 {
-    if (len == 0)
+    struct whs_slice text = {split->path.ptr + split->start, end - split->start};
+    if (text.len == 0)
         return whs_error_set(err, WHS_INVALID, "a path has no empty segment");
-    if (len > WHS_ID_BYTES_MAX)
+    if (text.len > WHS_ID_BYTES_MAX)
         return whs_error_set(err, WHS_INVALID,
                              "a segment of a path has at most %d bytes",
                              WHS_ID_BYTES_MAX);
+    if (split->count == WHS_SEGMENTS_MAX)
+        return whs_error_set(err, WHS_INVALID, "a path has at most %d segments",
+                             WHS_SEGMENTS_MAX);
+    split->out[split->count++] = read_segment(text);
+    split->start = end + 1;
     return WHS_OK;
+}
+
+/* The last `len` bytes of a path, fewer than a word, and dots. */
+static uint64_t
+read_end(struct whs_slice path, size_t len)
+{
+    char bytes[WHS_WORD_BYTES] = "........";
+    uint64_t dots = WHS_WORD_EACH('.');
+    if (path.len >= WHS_WORD_BYTES)
+        return whs_word_read(path.ptr + path.len - WHS_WORD_BYTES) >>
+                   8 * (WHS_WORD_BYTES - len) |
+               dots << 8 * len;
+    memcpy(bytes, path.ptr, len);
+    return whs_word_read(bytes);
 }
 
 /* One pass: every event's path goes through here. */
@@ -72,25 +91,24 @@ enum whs_status
 whs_path_split(struct whs_slice path, struct whs_segment out[WHS_SEGMENTS_MAX],
                uint8_t *count, struct whs_error *err)
 {
+    struct split split = {.path = path, .out = out};
     bool odd = false;
-    size_t start = 0;
-    uint8_t len = 0;
 
     *count = 0;
-    while (start <= path.len) {
-        size_t end = find_slash(path, start, &odd);
-        enum whs_status status = check_segment_length(end - start, err);
-        if (status != WHS_OK)
-            return status;
-        if (len == WHS_SEGMENTS_MAX)
-            return whs_error_set(err, WHS_INVALID, "a path has at most %d segments",
-                                 WHS_SEGMENTS_MAX);
-        out[len++] = read_segment((struct whs_slice){path.ptr + start, end - start});
-        start = end + 1;
+    for (size_t i = 0; i < path.len; i += WHS_WORD_BYTES) {
+        size_t left = path.len - i;
+        uint64_t word =
+            left >= WHS_WORD_BYTES ? whs_word_read(path.ptr + i) : read_end(path, left);
+        odd |= is_odd(word);
+        for (uint64_t slashes = whs_word_find(word, '/'); slashes;
+             slashes &= slashes - 1)
+            if (cut_segment(&split, i + whs_word_first(slashes), err) != WHS_OK)
+                return WHS_INVALID;
     }
-    if (odd && check_odd_bytes(path, err) != WHS_OK)
+    if (cut_segment(&split, path.len, err) != WHS_OK ||
+        (odd && check_odd_bytes(path, err) != WHS_OK))
         return WHS_INVALID;
-    *count = len;
+    *count = split.count;
     return WHS_OK;
 }
 

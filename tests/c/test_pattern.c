@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "failing_alloc.h"
 
@@ -136,6 +137,41 @@ control_characters_and_broken_utf8_are_refused(void **state)
     assert_int_equal(try_split(WHS_SLICE("a/\xc3\xbc\x7f")), WHS_INVALID);
 }
 
+/* Against a plain loop, in memory that ends where the path does. */
+static void
+paths_of_every_length_split_where_their_slashes_are(void **state)
+{
+    (void)state;
+    struct whs_segment segments[WHS_SEGMENTS_MAX];
+    srand(11);
+    for (size_t len = 1; len <= 40; len++) {
+        for (int round = 0; round < 200; round++) {
+            char *path = malloc(len);
+            uint8_t wanted = 1, count = 0, at = 0;
+            bool sound = true;
+            size_t start = 0;
+            for (size_t i = 0; i < len; i++) {
+                path[i] = rand() % 5 ? (char)('a' + rand() % 26) : '/';
+                bool empty = path[i] == '/' && (i == 0 || path[i - 1] == '/');
+                sound = sound && !empty && !(path[i] == '/' && i == len - 1);
+                wanted += path[i] == '/';
+            }
+            enum whs_status status =
+                whs_path_split((struct whs_slice){path, len}, segments, &count, NULL);
+            assert_int_equal(status, sound ? WHS_OK : WHS_INVALID);
+            assert_int_equal(count, sound ? wanted : 0);
+            for (size_t i = 0; sound && i <= len; i++) {
+                if (i < len && path[i] != '/')
+                    continue;
+                assert_ptr_equal(segments[at].text.ptr, path + start);
+                assert_int_equal(segments[at++].text.len, i - start);
+                start = i + 1;
+            }
+            free(path);
+        }
+    }
+}
+
 static void
 an_error_never_repeats_the_path(void **state)
 {
@@ -241,6 +277,7 @@ main(void)
         cmocka_unit_test(an_id_has_256_bytes_at_most),
         cmocka_unit_test(a_path_has_32_segments_at_most),
         cmocka_unit_test(control_characters_and_broken_utf8_are_refused),
+        cmocka_unit_test(paths_of_every_length_split_where_their_slashes_are),
         cmocka_unit_test(an_error_never_repeats_the_path),
         cmocka_unit_test(templates_are_valid_or_not),
         cmocka_unit_test(a_template_has_12_parameters_at_most),

@@ -262,9 +262,9 @@ class DispatcherMachine(RuleBasedStateMachine):
     work_2 = work_3 = work_4 = work_5 = work
 
     def _claim(self, limit: int) -> None:
-        found = self.store.claim_events(limit, 10**9)
+        found, survived = self.store.claim_events(limit, 10**9)
         assert len(found) <= limit
-        for event, claims in found:
+        for event, claims in zip(found, survived, strict=True):
             queued = self.outbox[event[0]]
             assert not queued.held and not queued.quarantined, "somebody else's"
             assert claims == queued.claims

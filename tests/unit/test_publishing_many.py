@@ -215,6 +215,18 @@ def test_the_outbox_maps_seqs_to_rows_in_order(stored: _core.Events) -> None:
         outbox[110]
 
 
+def test_those_with_given_numbers_are_found_to_so_many_bytes(stored: _core.Events) -> None:
+    outbox = _core.Outbox()
+    outbox.add(stored)
+    assert outbox.find([101, 103, 109], 10).seqs() == [101, 103, 109]
+    assert outbox.find([101, 103, 109], 2).seqs() == [101, 103]
+    assert outbox.find([101, 103], 0).seqs() == [101], "one at least"
+    assert list(outbox.find([], 10)) == []
+    assert list(outbox) == stored.seqs(), "they stay"
+    with pytest.raises(KeyError):
+        outbox.find([101, 99], 10)
+
+
 def test_what_was_taken_out_of_the_outbox_is_there_no_more(stored: _core.Events) -> None:
     outbox = _core.Outbox()
     outbox.add(stored)

@@ -17,7 +17,7 @@ def crash(kit: Any, times: int, *, finishing: Any = ()) -> Any:
     for _ in range(times):
         store = kit.store()
         store.begin_dispatching(kit.info())
-        while store.claim_events(1_000, 10**9):
+        while store.claim_events(1_000, 10**9)[0]:
             pass
         kit.die(store)
     store = kit.store()
@@ -27,7 +27,8 @@ def crash(kit: Any, times: int, *, finishing: Any = ()) -> Any:
 
 def claim(store: Any) -> list[tuple[int, int, Any]]:
     """(seq, take-overs, settled) of a claim."""
-    return [(event[0], claims, event[8]) for event, claims in store.claim_events(1_000, 10**9)]
+    claimed = store.claim_events(1_000, 10**9)
+    return [(event[0], claims, event[8]) for event, claims in zip(*claimed, strict=True)]
 
 
 # --- who has the role ----------------------------------------------------------------
@@ -209,7 +210,7 @@ def test_a_dispatcher_that_was_declared_dead_does_nothing_more(kit: Any, how: st
     before = len(taken)
     store.publish([kit.event()])
     assert len(taken) == before, "it is handed nothing"
-    assert store.claim_events(10, 10**6) == []
+    assert store.claim_events(10, 10**6) == ([], [])
     assert store.claim_due(10, 10) == []
     store.end_dispatching()
     assert store.stats()["outbox"] == 2

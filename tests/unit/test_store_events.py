@@ -11,7 +11,7 @@ from webhooksub.store import Store
 
 
 def claim(store: Store, limit: int = 1_000, max_bytes: int = 10**9) -> list[Any]:
-    return [event for event, _ in store.claim_events(limit, max_bytes)]
+    return list(store.claim_events(limit, max_bytes)[0])
 
 
 def test_publishing_answers_seqs_in_order_and_the_events_ids(store: Store, kit: Any) -> None:

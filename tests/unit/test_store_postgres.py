@@ -35,7 +35,8 @@ TAKEOVER = 40_000
 
 def claim(store: Any, limit: int = 1_000) -> list[tuple[int, int]]:
     """(seq, take-overs) of a claim."""
-    return [(event[0], claims) for event, claims in store.claim_events(limit, 10**9)]
+    claimed = store.claim_events(limit, 10**9)
+    return [(event[0], claims) for event, claims in zip(*claimed, strict=True)]
 
 
 def start(kit: Any, host: str = "here", **settings: Any) -> Any:

@@ -66,6 +66,13 @@ def seqs_of(events: Sequence[EventTuple]) -> Sequence[int]:
     return [event[0] for event in events]
 
 
+def revision_of(events: Sequence[EventTuple]) -> int:
+    """Of stored ones, the highest; 0 without any."""
+    if isinstance(events, _core.Events):
+        return events.revision
+    return max((event[7] for event in events), default=0)
+
+
 class Published(NamedTuple):
     """What was written for one NewEvent; `duplicate`: its key had published `id` before."""
 
@@ -301,8 +308,11 @@ class Store(Protocol):
     def end_dispatching(self) -> None:
         """Gives the role back, and what was claimed. Twice is fine."""
 
-    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
-        """Takes events that nobody has, oldest first: (event, take-overs survived).
+    def claim_events(
+        self, limit: int, max_bytes: int
+    ) -> tuple[Sequence[EventTuple], Sequence[int]]:
+        """Takes events that nobody has, oldest first, to `max_bytes` of data but at least one.
+        Answers them, and how many take-overs each has survived.
 
         An event taken over three times comes alone, and nothing else comes until it is
         settled or released.

@@ -7,6 +7,7 @@ can look; what waits is kept until it is due.
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from .. import _core
@@ -197,17 +198,15 @@ class MemoryStore(MemoryReads):
             self._waiting.release_all()
             self._free = deque(self._events.outbox)
 
-    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
-        claimed: list[tuple[EventTuple, int]] = []
+    def claim_events(
+        self, limit: int, max_bytes: int
+    ) -> tuple[Sequence[EventTuple], Sequence[int]]:
         with self._lock:
-            while self._free and len(claimed) < limit:
-                event = self._events.outbox[self._free[0]]
-                max_bytes -= len(event[5] or b"")
-                if max_bytes < 0 and claimed:
-                    break
+            oldest = list(islice(self._free, limit))
+            events = self._events.outbox.find(oldest, max_bytes)
+            for _ in range(len(events)):
                 self._free.popleft()
-                claimed.append((event, 0))
-        return claimed
+        return events, [0] * len(events)
 
     def release_events(self, seqs: Sequence[int]) -> None:
         with self._lock:

@@ -73,6 +73,8 @@ class MemoryEvents:
 
     def _finish(self, events: _core.Events) -> None:
         """The last of them are kept."""
+        if not events:
+            return
         self._finished.append(events)
         self._finished_count += len(events)
         self._finished_bytes += events.data_bytes

@@ -150,8 +150,11 @@ class SqlStore(SqlReads):
     def end_dispatching(self) -> None:
         self._role.end()
 
-    def claim_events(self, limit: int, max_bytes: int) -> list[tuple[EventTuple, int]]:
-        return self._role.claim_events(limit, max_bytes)
+    def claim_events(
+        self, limit: int, max_bytes: int
+    ) -> tuple[Sequence[EventTuple], Sequence[int]]:
+        claimed = self._role.claim_events(limit, max_bytes)
+        return [event for event, _ in claimed], [survived for _, survived in claimed]
 
     def release_events(self, seqs: Sequence[int]) -> None:
         self._role.release_events(seqs)

@@ -25,8 +25,7 @@ void whs_free(void *ptr);
 void whs_free_wiped(void *ptr, size_t size);
 
 /* calloc(3) for a library that is told whom to ask, whatever a test has replaced.
- * glibc's own, before 2.41, takes a lock each time where the thread's cache would do.
- */
+ * glibc's own (2.36) passes the thread's cache by, and takes a lock each time. */
 void *whs_system_calloc(size_t count, size_t size);
 
 /* NULL restores the C library's. Only before any other thread runs: for tests. */

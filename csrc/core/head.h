@@ -2,7 +2,8 @@
  *
  * What we learn from the head of an answer, line by line as libcurl hands it over. An
  * answer may have several heads (1xx before the final one); only a complete final head
- * counts, and it counts whatever becomes of the body. Pure.
+ * counts, and it counts whatever becomes of the body. Pure but for the clock it is
+ * given.
  */
 #ifndef WHS_HEAD_H
 #define WHS_HEAD_H

@@ -154,18 +154,19 @@ class DispatcherRole:
 
     def hand_over(self, transaction: Transaction) -> None:
         """After the commit, on the writer's thread. What cannot be taken is free again."""
-        if not transaction.handed:
+        parts, take = transaction.handed, self._take
+        if not parts:
             return
-        events, take = _core.join_events(*transaction.handed), self._take
         try:
             if take is None:
                 raise ConfigurationError("nobody takes events any more")
-            take(events)
+            take(_core.join_events(*parts))
         except Exception:
+            seqs = [seq for part in parts for seq in part.seqs()]
             text = "%d events could not be handed over; they will be claimed"
-            facts = about("hand_over_failed", events=len(events))
-            log.exception(text, len(events), extra=facts)
-            self.release_events(events.seqs())
+            facts = about("hand_over_failed", events=len(seqs))
+            log.exception(text, len(seqs), extra=facts)
+            self.release_events(seqs)
 
     def wake(self) -> None:
         wake = self._wake

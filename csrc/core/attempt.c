@@ -144,6 +144,7 @@ add_headers(const struct whs_work *work, struct whs_attempt *attempt)
     if (attempt->traceparent[0])
         add_header(request, WHS_SLICE("traceparent"),
                    whs_slice_of(attempt->traceparent));
+    request->plain_count = request->header_count;
     for (size_t i = 0; i < subscription->header_count; i++)
         if (!is_ours(work, attempt, subscription->headers[i].name))
             add_header(request, subscription->headers[i].name,

@@ -39,6 +39,9 @@ struct whs_request {
     struct whs_slice origin;
     struct whs_header headers[WHS_REQUEST_HEADERS_MAX];
     size_t header_count;
+    /* The first so many are no names of HTTP's own, but perhaps the first of them, and
+     * all have values: whoever sends them need not look at each. */
+    size_t plain_count;
     struct whs_slice body;
     bool fresh_connection;
     /* Monotonic; others move it on. From then on it does not leave any more, and is

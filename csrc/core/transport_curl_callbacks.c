@@ -181,6 +181,13 @@ limit_body(struct whs_curl_transfer *transfer)
     whs_list_append(transfer->bodies, &transfer->link);
 }
 
+static bool
+forbid_reuse(struct whs_curl_transfer *transfer)
+{
+    transfer->reuse_forbidden = true;
+    return curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
+}
+
 static size_t
 read_header(char *bytes, size_t size, size_t count, void *ctx)
 {
@@ -195,8 +202,7 @@ read_header(char *bytes, size_t size, size_t count, void *ctx)
         whs_fields_read(transfer->exchange->fields, line);
     if (transfer->head.complete && !was_complete)
         limit_body(transfer);
-    if (transfer->head.ambiguous &&
-        curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L) != CURLE_OK)
+    if (transfer->head.ambiguous && !forbid_reuse(transfer))
         return 0;
     return line.len;
 }

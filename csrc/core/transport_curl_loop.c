@@ -118,7 +118,8 @@ set_timer(CURLM *multi, long timeout_ms, void *ctx)
 {
     struct whs_curl_loop *loop = ctx;
     (void)multi;
-    loop->timer_ms = timeout_ms < 0 ? -1 : read_mono(loop) + timeout_ms;
+    /* Negative is none, and 0 was due long ago: neither needs the clock. */
+    loop->timer_ms = timeout_ms <= 0 ? timeout_ms : read_mono(loop) + timeout_ms;
     return 0;
 }
 

@@ -51,9 +51,13 @@ whs_curl_options_set(CURL *easy, const struct whs_curl_config *config)
     WHS_CURL_SET(easy, CURLOPT_CAPATH, NULL);
     WHS_CURL_SET(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     WHS_CURL_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
+    WHS_CURL_SET(easy, CURLOPT_TIMEOUT_MS, (long)config->total_timeout_ms);
     WHS_CURL_SET(easy, CURLOPT_MAXAGE_CONN, (long)(config->idle_max_ms / SECOND));
     WHS_CURL_SET(easy, CURLOPT_MAXLIFETIME_CONN,
                  (long)(config->connection_age_max_ms / SECOND));
+    /* Each handle keeps such a buffer, of 64 KB otherwise; a TLS record holds no more.
+     */
+    WHS_CURL_SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)CURL_MAX_WRITE_SIZE);
     /* A lookup that hangs must not be waited for when its transfer ends. */
     WHS_CURL_SET(easy, CURLOPT_QUICK_EXIT, 1L);
     return ignore_netrc(easy);

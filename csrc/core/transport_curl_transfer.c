@@ -41,35 +41,42 @@ whs_curl_transfer_destroy(struct whs_curl_transfer *transfer)
 
 /* --- The request. --- */
 
-/* "Name;" is how libcurl is told to send a field without a value. */
+/* Without a value libcurl wants to see "Name;" and sends "Name:", which is written here
+ * where it does not look. */
 static void
-write_line(struct whs_buf *lines, const struct whs_header *header)
+write_line(struct whs_buf *lines, const struct whs_header *header, bool seen)
 {
     whs_buf_append_slice(lines, header->name);
     if (header->value.len > 0) {
         whs_buf_append(lines, ": ", 2);
         whs_buf_append_slice(lines, header->value);
     } else {
-        whs_buf_append_char(lines, ';');
+        whs_buf_append_char(lines, seen ? ';' : ':');
     }
-    whs_buf_append_char(lines, '\0');
 }
 
 /* Header lines stand in one buffer and the list's nodes in the transfer: nothing is
- * allocated for a request like the one before. "Expect:" is how libcurl is told to
- * leave its own away. */
+ * allocated for a request like the one before. libcurl goes through its list once for
+ * each field that it knows, and sends the texts as they are: plain lines are one text.
+ * "Expect:" is how it is told to leave its own away. */
 static bool
 write_headers(struct whs_curl_transfer *transfer, const struct whs_request *request)
 {
     struct whs_buf *lines = &transfer->lines;
     size_t offsets[WHS_REQUEST_HEADERS_MAX + 1], count = 0;
     whs_buf_reset(lines);
+    for (size_t i = 0; i < request->header_count; i++) {
+        bool seen = i == 0 || i >= request->plain_count;
+        if (i > 0)
+            whs_buf_append(lines, seen ? "\0" : "\r\n", seen ? 1 : 2);
+        if (seen)
+            offsets[count++] = lines->len;
+        write_line(lines, &request->headers[i], seen);
+    }
+    if (count > 0)
+        whs_buf_append_char(lines, '\0');
     offsets[count++] = lines->len;
     whs_buf_append(lines, "Expect:", sizeof("Expect:"));
-    for (size_t i = 0; i < request->header_count; i++) {
-        offsets[count++] = lines->len;
-        write_line(lines, &request->headers[i]);
-    }
     if (lines->failed)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -105,9 +112,12 @@ set_request(struct whs_curl_transfer *transfer, const struct whs_request *reques
     WHS_CURL_SET(easy, CURLOPT_HTTPHEADER, transfer->nodes);
     WHS_CURL_SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
     WHS_CURL_SET(easy, CURLOPT_POSTFIELDS, request->body.ptr ? request->body.ptr : "");
-    WHS_CURL_SET(easy, CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
-    WHS_CURL_SET(easy, CURLOPT_FORBID_REUSE, 0L);
-    WHS_CURL_SET(easy, CURLOPT_TIMEOUT_MS, (long)transfer->config->total_timeout_ms);
+    if (transfer->fresh_connection != request->fresh_connection)
+        WHS_CURL_SET(easy, CURLOPT_FRESH_CONNECT, request->fresh_connection ? 1L : 0L);
+    transfer->fresh_connection = request->fresh_connection;
+    if (transfer->reuse_forbidden)
+        WHS_CURL_SET(easy, CURLOPT_FORBID_REUSE, 0L);
+    transfer->reuse_forbidden = false;
     if (transfer->method != request->method)
         WHS_CURL_SET(easy, CURLOPT_CUSTOMREQUEST,
                      request->method == WHS_METHOD_OPTIONS ? "OPTIONS" : NULL);

@@ -32,7 +32,10 @@ struct whs_curl_transfer {
     struct whs_buf url_text; /* that `url` was parsed from */
     struct whs_buf lines;    /* the header lines, each with its zero */
     struct curl_slist nodes[WHS_REQUEST_HEADERS_MAX + 1];
+    /* What the handle is set to, so that it need not be set again. */
     enum whs_method method;
+    bool fresh_connection;
+    bool reuse_forbidden;
     /* What has become of the exchange so far. */
     struct whs_head head;
     int64_t began_ms;

@@ -318,3 +318,28 @@ def test_agreeing_endpoints_are_told_nothing_more(make: Make, serve: Serve) -> N
         "webhook-signature",
         "integrityhash",
     }
+
+
+def test_each_header_has_a_line_of_its_own_and_none_comes_twice(make: Make, serve: Serve) -> None:
+    """Byte by byte: ours first, then what the subscription wants, also instead of libcurl's."""
+    heads: list[bytes] = []
+
+    def behave(peer: Peer) -> None:
+        heads.append(peer.read_head())
+        peer.send(OK + EMPTY)
+        peer.wait()
+
+    endpoint, hooks = serve(behave), make(config={"traceparent": True})
+    theirs = {"Accept": "text/plain; q=1", "X-Empty": "", "X-Mine": "a;b: c,"}
+    plain = {"expires": DAY, "integrity_key": "k" * 32}
+    hooks.subscribe(RECORDS, "update", endpoint.url("/a"), delivery={"headers": theirs}, **plain)
+    hooks.publish(PATH, "update")
+    assert hooks.flush(timeout=10).delivered == 1
+    lines = heads[0].decode().removesuffix("\r\n\r\n").split("\r\n")
+    names = [line.split(":")[0] for line in lines[1:]]
+    ours = ["Content-Type", "User-Agent", "webhook-id", "webhook-timestamp", "webhook-signature"]
+    ours += ["integrityHash", "traceparent"]
+    assert lines[0] == "POST /a HTTP/1.1"
+    assert names == ["Host", *ours, *theirs, "Content-Length"]
+    assert lines[-4:-1] == ["Accept: text/plain; q=1", "X-Empty:", "X-Mine: a;b: c,"]
+    assert lines[2] == "Content-Type: application/json"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from acme import PATH, RECORDS, Make
 
-from webhooksub import SubscriptionInfo, ValidationError
+from webhooksub import ConfigurationError, SubscriptionInfo, ValidationError
 from webhooksub.testing import Receiver
 
 Subscribe = Callable[..., SubscriptionInfo]
@@ -44,3 +44,9 @@ def test_one_that_had_it_before_is_sent_the_operator_s_alone(
     [value] = request.headers.get_all("X-Hash") or []
     assert value != "mine" and len(value) == 64
     assert request.headers["X-Other"] == "mine"
+
+
+@pytest.mark.parametrize("name", ["accept", "Content-Type", "webhook-id", "X\r\nHash", ""])
+def test_a_name_that_another_header_has_is_no_name_for_it(make: Make, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="integrity_header"):
+        make(config={"integrity_header": name}).start()

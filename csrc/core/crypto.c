@@ -17,12 +17,26 @@
 static const EVP_MD *sha256;
 static const EVP_CIPHER *aes_gcm;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
-static pthread_key_t context_key;
+static pthread_key_t hashing_key;
+
+/* What a thread hashes with. Contexts cost as much to make as a notification costs to
+ * hash, and what comes next is mostly signed by the same key: what a key is padded to
+ * (RFC 2104) is hashed once, until another one comes. */
+struct hashing {
+    EVP_MD_CTX *work;
+    EVP_MD_CTX *inner, *outer; /* behind the padded `block`, when `keyed` */
+    bool keyed;
+    uint8_t block[BLOCK_BYTES];
+};
 
 static void
-free_context(void *context)
+free_hashing(void *ptr)
 {
-    EVP_MD_CTX_free(context);
+    struct hashing *hashing = ptr;
+    EVP_MD_CTX_free(hashing->work);
+    EVP_MD_CTX_free(hashing->inner);
+    EVP_MD_CTX_free(hashing->outer);
+    OPENSSL_clear_free(hashing, sizeof(*hashing));
 }
 
 static void
@@ -30,64 +44,93 @@ fetch(void)
 {
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     aes_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    pthread_key_create(&context_key, free_context);
+    pthread_key_create(&hashing_key, free_hashing);
 }
 
-/* One digest context per thread: making one costs as much as hashing a notification. */
-static EVP_MD_CTX *
-get_context(void)
+static struct hashing *
+create_hashing(void)
+{
+    struct hashing *hashing = OPENSSL_zalloc(sizeof(*hashing));
+    if (!hashing)
+        return NULL;
+    hashing->work = EVP_MD_CTX_new();
+    hashing->inner = EVP_MD_CTX_new();
+    hashing->outer = EVP_MD_CTX_new();
+    if (hashing->work && hashing->inner && hashing->outer &&
+        pthread_setspecific(hashing_key, hashing) == 0)
+        return hashing;
+    free_hashing(hashing);
+    return NULL;
+}
+
+/* NULL: no memory, or an OpenSSL without SHA-256. */
+static struct hashing *
+get_hashing(void)
 {
     pthread_once(&fetched, fetch);
-    EVP_MD_CTX *context = pthread_getspecific(context_key);
-    if (!context && (context = EVP_MD_CTX_new()))
-        pthread_setspecific(context_key, context);
-    return sha256 ? context : NULL;
-}
-
-static bool
-digest(EVP_MD_CTX *context, struct whs_slice first, const struct whs_slice *parts,
-       size_t part_count, uint8_t out[WHS_SHA256_BYTES])
-{
-    if (!EVP_DigestInit_ex2(context, sha256, NULL) ||
-        !EVP_DigestUpdate(context, first.ptr, first.len))
-        return false;
-    for (size_t i = 0; i < part_count; i++)
-        if (!EVP_DigestUpdate(context, parts[i].ptr, parts[i].len))
-            return false;
-    return EVP_DigestFinal_ex(context, out, NULL) == 1;
+    struct hashing *hashing = pthread_getspecific(hashing_key);
+    if (!hashing)
+        hashing = create_hashing();
+    return sha256 ? hashing : NULL;
 }
 
 bool
 whs_sha256(struct whs_slice data, uint8_t out[WHS_SHA256_BYTES])
 {
-    EVP_MD_CTX *context = get_context();
-    return context && digest(context, data, NULL, 0, out);
+    struct hashing *hashing = get_hashing();
+    return hashing && EVP_DigestInit_ex2(hashing->work, sha256, NULL) &&
+           EVP_DigestUpdate(hashing->work, data.ptr, data.len) &&
+           EVP_DigestFinal_ex(hashing->work, out, NULL);
 }
 
-/* RFC 2104 on the plain digest: OpenSSL 3's EVP_MAC costs three times as much for a
- * body of this size, most of it in looking its parameters up. */
+static bool
+begin_with(EVP_MD_CTX *context, const uint8_t block[BLOCK_BYTES], uint8_t padding)
+{
+    uint8_t padded[BLOCK_BYTES];
+    for (size_t i = 0; i < BLOCK_BYTES; i++)
+        padded[i] = block[i] ^ padding;
+    bool begun = EVP_DigestInit_ex2(context, sha256, NULL) &&
+                 EVP_DigestUpdate(context, padded, BLOCK_BYTES);
+    whs_wipe(padded, sizeof(padded));
+    return begun;
+}
+
+static bool
+set_key(struct hashing *hashing, struct whs_slice key)
+{
+    uint8_t block[BLOCK_BYTES] = {0};
+    if (key.len > BLOCK_BYTES && !whs_sha256(key, block))
+        return false;
+    if (key.len > 0 && key.len <= BLOCK_BYTES)
+        memcpy(block, key.ptr, key.len);
+    if (!hashing->keyed ||
+        !whs_equal_constant_time(block, hashing->block, BLOCK_BYTES)) {
+        hashing->keyed = begin_with(hashing->inner, block, 0x36) &&
+                         begin_with(hashing->outer, block, 0x5c);
+        memcpy(hashing->block, block, BLOCK_BYTES);
+    }
+    whs_wipe(block, sizeof(block));
+    return hashing->keyed;
+}
+
+/* RFC 2104 on the plain digest: OpenSSL 3's EVP_MAC takes longer for a body of this
+ * size, and by far with another key each time. */
 bool
 whs_hmac_sha256(struct whs_slice key, const struct whs_slice *parts, size_t part_count,
                 uint8_t out[WHS_SHA256_BYTES])
 {
-    uint8_t block[BLOCK_BYTES] = {0}, pad[BLOCK_BYTES], inner[WHS_SHA256_BYTES];
-    EVP_MD_CTX *context = get_context();
-    bool ok = context != NULL;
-    if (ok && key.len > BLOCK_BYTES)
-        ok = digest(context, key, NULL, 0, block);
-    else if (key.len > 0)
-        memcpy(block, key.ptr, key.len);
-    for (size_t i = 0; i < BLOCK_BYTES; i++)
-        pad[i] = block[i] ^ 0x36;
-    struct whs_slice padded = {(const char *)pad, BLOCK_BYTES};
-    ok = ok && digest(context, padded, parts, part_count, inner);
-    for (size_t i = 0; i < BLOCK_BYTES; i++)
-        pad[i] = block[i] ^ 0x5c;
-    struct whs_slice hashed = {(const char *)inner, sizeof(inner)};
-    ok = ok && digest(context, padded, &hashed, 1, out);
-    whs_wipe(block, sizeof(block));
-    whs_wipe(pad, sizeof(pad));
-    return ok;
+    uint8_t inner[WHS_SHA256_BYTES];
+    struct hashing *hashing = get_hashing();
+    if (!hashing || !set_key(hashing, key) ||
+        !EVP_MD_CTX_copy_ex(hashing->work, hashing->inner))
+        return false;
+    for (size_t i = 0; i < part_count; i++)
+        if (!EVP_DigestUpdate(hashing->work, parts[i].ptr, parts[i].len))
+            return false;
+    return EVP_DigestFinal_ex(hashing->work, inner, NULL) &&
+           EVP_MD_CTX_copy_ex(hashing->work, hashing->outer) &&
+           EVP_DigestUpdate(hashing->work, inner, sizeof(inner)) &&
+           EVP_DigestFinal_ex(hashing->work, out, NULL);
 }
 
 static OSSL_PARAM

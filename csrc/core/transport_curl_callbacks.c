@@ -177,7 +177,8 @@ install_trust(CURL *easy, void *ssl_ctx, void *ctx)
 static void
 limit_body(struct whs_curl_transfer *transfer)
 {
-    transfer->body_until_ms = mono_ms(transfer) + transfer->config->body_timeout_ms;
+    transfer->body_until_ms =
+        transfer->loop->now_ms + transfer->config->body_timeout_ms;
     whs_list_append(transfer->bodies, &transfer->link);
 }
 

@@ -260,9 +260,11 @@ whs_curl_loop_turn(struct whs_curl_loop *loop, int64_t wait_ms)
     struct epoll_event events[EVENTS_PER_TURN];
     int count =
         epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, choose_wait(loop, wait_ms));
+    loop->now_ms = read_mono(loop);
     for (int i = 0; i < count; i++)
         dispatch_event(loop, &events[i]);
     whs_curl_loop_run_timer(loop);
+    loop->now_ms = read_mono(loop);
 }
 
 void
@@ -308,6 +310,7 @@ whs_curl_loop_init(struct whs_curl_loop *loop, struct whs_clock clock,
                                    .epoll_fd = -1,
                                    .wake_fd = -1,
                                    .timer_ms = -1};
+    loop->now_ms = read_mono(loop);
     return open_epoll(loop) && open_multi(loop);
 }
 

@@ -40,6 +40,9 @@ struct whs_curl_loop {
     whs_curl_loop_looks_up looks_up;
     int epoll_fd;
     int wake_fd;
+    /* Monotonic, as it was when the last turn heard of its events or had dealt with
+     * them: exact enough for how long something took, at no cost. */
+    int64_t now_ms;
     int64_t timer_ms;                 /* monotonic; negative: none */
     struct whs_curl_watched *sockets; /* by descriptor */
     size_t sockets_cap;

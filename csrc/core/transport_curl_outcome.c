@@ -89,13 +89,12 @@ classify(const struct whs_curl_transfer *transfer, CURLcode code)
 void
 whs_curl_outcome_write(const struct whs_curl_transfer *transfer, CURLcode code)
 {
-    const struct whs_clock *clock = &transfer->config->clock;
     struct whs_answer *answer = &transfer->exchange->answer;
     const struct whs_head *head = &transfer->head;
     answer->outcome = classify(transfer, code);
     answer->http_status = head->complete ? head->status : 0;
     answer->retry_after_ms = head->complete ? head->retry_after_ms : -1;
-    answer->duration_ms = clock->mono_ms(clock->ctx) - transfer->began_ms;
+    answer->duration_ms = transfer->loop->now_ms - transfer->began_ms;
     memcpy(answer->address, transfer->address, sizeof(answer->address));
     whs_text_copy(answer->detail, sizeof(answer->detail),
                   code == CURLE_OK ? NULL : curl_easy_strerror(code));

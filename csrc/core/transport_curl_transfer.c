@@ -129,13 +129,12 @@ CURLcode
 whs_curl_transfer_begin(struct whs_curl_transfer *transfer,
                         struct whs_exchange *exchange)
 {
-    const struct whs_clock *clock = &transfer->config->clock;
     CURLcode code = set_request(transfer, &exchange->request);
     if (code != CURLE_OK)
         return code;
     transfer->exchange = exchange;
     transfer->head = (struct whs_head){.retry_after_ms = -1};
-    transfer->began_ms = clock->mono_ms(clock->ctx);
+    transfer->began_ms = transfer->loop->now_ms;
     transfer->read_bytes = 0;
     transfer->requests = 0;
     transfer->resolving = transfer->blocked = transfer->late =

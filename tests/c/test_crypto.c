@@ -57,11 +57,38 @@ hmac_gives_the_rfcs_codes(void **state)
          WHS_SLICE("Test Using Larger Than Block-Size Key - Hash Key First"),
          "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    /* Each behind each, and behind itself: what one key leaves is not another's. */
+    const size_t count = sizeof(rows) / sizeof(rows[0]);
+    for (size_t step = 0; step < 2 * count * count; step++) {
+        size_t i = step % 2 ? step / 2 % count : step / 2 / count;
         uint8_t mac[WHS_SHA256_BYTES];
         assert_true(whs_hmac_sha256(rows[i].key, &rows[i].data, 1, mac));
         assert_hex(mac, sizeof(mac), rows[i].code);
     }
+}
+
+/* RFC 2104: a key is filled up with zeros, and a longer one stands for its hash. */
+static void
+hmac_tells_keys_apart_by_every_byte_of_their_block(void **state)
+{
+    (void)state;
+    struct whs_slice text = WHS_SLICE("text");
+    uint8_t first[WHS_SHA256_BYTES], mac[WHS_SHA256_BYTES];
+    char key[64] = {0};
+    assert_true(whs_hmac_sha256(WHS_SLICE(""), &text, 1, first));
+    for (size_t len = 0; len <= sizeof(key); len++) {
+        assert_true(whs_hmac_sha256((struct whs_slice){key, len}, &text, 1, mac));
+        assert_memory_equal(mac, first, sizeof(mac));
+    }
+    for (size_t at = 0; at < sizeof(key); at++) {
+        key[at] = 1;
+        assert_true(
+            whs_hmac_sha256((struct whs_slice){key, sizeof(key)}, &text, 1, mac));
+        assert_memory_not_equal(mac, first, sizeof(mac));
+        key[at] = 0;
+    }
+    assert_true(whs_hmac_sha256((struct whs_slice){key, sizeof(key)}, &text, 1, mac));
+    assert_memory_equal(mac, first, sizeof(mac));
 }
 
 /* Hex of at most 64 bytes. */
@@ -309,6 +336,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_standards_digests),
         cmocka_unit_test(hmac_gives_the_rfcs_codes),
+        cmocka_unit_test(hmac_tells_keys_apart_by_every_byte_of_their_block),
         cmocka_unit_test(hkdf_gives_the_rfcs_keys),
         cmocka_unit_test(gcm_gives_the_published_texts_and_tags_and_opens_them),
         cmocka_unit_test(gcm_opens_nothing_of_which_a_bit_was_changed),

@@ -17,6 +17,59 @@ reports_of(PyObject *self)
     return ((struct reports_object *)self)->reports;
 }
 
+/* --- What there is to be told. --- */
+
+/* Of most reports nothing but the rows is: they are not walked through for the rest. */
+enum part {
+    PART_WAITING = 1 << 0,
+    PART_ATTEMPTS = 1 << 1,
+    PART_DEAD = 1 << 2,
+    PART_CLAIMED = 1 << 3,
+    PART_SUBSCRIPTIONS = 1 << 4,
+    PART_ORIGINS = 1 << 5,
+};
+
+/* NULL: as before. */
+static const char *
+news_of_subscription(const struct whs_report *report)
+{
+    return report->count == 0               ? NULL
+           : report->subscription_disabled  ? "disabled"
+           : report->subscription_failing   ? "failing"
+           : report->subscription_recovered ? "recovered"
+                                            : NULL;
+}
+
+static bool
+has_origin_news(const struct whs_report *report)
+{
+    return report->origin_news != WHS_BREAKER_AS_BEFORE;
+}
+
+static unsigned
+parts_of(const struct whs_report *report)
+{
+    unsigned parts = 0;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct whs_reported *reported = &report->deliveries[i];
+        parts |= reported->state == WHS_DELIVERY_WAITING ? PART_WAITING : 0;
+        parts |= reported->state == WHS_DELIVERY_DEAD ? PART_DEAD : 0;
+        parts |= reported->claimed_row ? PART_CLAIMED : 0;
+        parts |= whs_report_is_attempt(report, reported) ? PART_ATTEMPTS : 0;
+    }
+    parts |= news_of_subscription(report) ? PART_SUBSCRIPTIONS : 0;
+    parts |= has_origin_news(report) ? PART_ORIGINS : 0;
+    return parts;
+}
+
+/* Under their lock. NULL where there is none of it. */
+static const struct whs_report *
+reports_with(PyObject *object, enum part part)
+{
+    const struct reports_object *self = (struct reports_object *)object;
+    return self->parts & part ? self->reports : NULL;
+}
+
 PyObject *
 reports_object_new(struct state *state, struct engine_object *engine,
                    struct whs_report *reports)
@@ -31,8 +84,10 @@ reports_object_new(struct state *state, struct engine_object *engine,
     Py_INCREF((PyObject *)engine);
     self->engine = engine;
     self->reports = reports;
-    for (const struct whs_report *r = reports; r; r = r->next)
+    for (const struct whs_report *r = reports; r; r = r->next) {
         self->count += (Py_ssize_t)r->count;
+        self->parts |= parts_of(r);
+    }
     return (PyObject *)self;
 }
 
@@ -169,16 +224,18 @@ count_waiting(const struct whs_report *reports)
 }
 
 static bool
-fill_rows(struct rows_object *rows, const struct reports_object *self,
-          bool waiting_only)
+fill_rows(struct rows_object *rows, PyObject *object, bool waiting_only)
 {
-    size_t count = waiting_only ? count_waiting(self->reports) : (size_t)self->count;
+    const struct whs_report *reports =
+        waiting_only ? reports_with(object, PART_WAITING) : reports_of(object);
+    size_t count = waiting_only ? count_waiting(reports)
+                                : (size_t)((struct reports_object *)object)->count;
     if (count == 0)
         return true;
     rows->outcomes = whs_alloc(count * sizeof(struct outcome));
     if (!rows->outcomes)
         return false;
-    for (const struct whs_report *r = self->reports; r; r = r->next)
+    for (const struct whs_report *r = reports; r; r = r->next)
         for (size_t i = 0; i < r->count; i++)
             if (!waiting_only || r->deliveries[i].state == WHS_DELIVERY_WAITING)
                 rows->outcomes[rows->count++] = outcome_of(r, &r->deliveries[i]);
@@ -198,7 +255,7 @@ rows_of(PyObject *object, PyObject *now, bool waiting_only)
         return NULL;
     rows->now_ms = now_ms;
     LOCK_REPORTS(object);
-    bool filled = fill_rows(rows, (struct reports_object *)object, waiting_only);
+    bool filled = fill_rows(rows, object, waiting_only);
     UNLOCK_REPORTS(object);
     if (filled)
         return (PyObject *)rows;
@@ -236,24 +293,14 @@ attempt_row(const struct whs_report *report, const struct whs_reported *reported
                          (int)report->outcome, text_or_none(report->address), snippet);
 }
 
-static size_t
-count_done(const struct whs_report *reports)
-{
-    size_t count = 0;
-    for (const struct whs_report *r = reports; r; r = r->next)
-        for (size_t i = 0; i < r->count; i++)
-            count += whs_reported_is_done(&r->deliveries[i]);
-    return count;
-}
-
 static PyObject *
 Reports_done(PyObject *self, PyObject *ignored)
 {
     (void)ignored;
     LOCK_REPORTS(self);
-    const struct whs_report *reports = reports_of(self);
-    struct seqs_object *seqs = seqs_new(state_of(self), count_done(reports));
-    for (const struct whs_report *r = reports; seqs && r; r = r->next)
+    Py_ssize_t most = ((struct reports_object *)self)->count;
+    struct seqs_object *seqs = seqs_new(state_of(self), (size_t)most);
+    for (const struct whs_report *r = reports_of(self); seqs && r; r = r->next)
         for (size_t i = 0; i < r->count; i++)
             if (whs_reported_is_done(&r->deliveries[i]))
                 seqs->items[seqs->count++] = r->deliveries[i].event_seq;
@@ -265,11 +312,11 @@ Reports_done(PyObject *self, PyObject *ignored)
 typedef bool append_from(PyObject *rows, const struct whs_report *report);
 
 static PyObject *
-collect(PyObject *self, append_from *append)
+collect(PyObject *self, enum part part, append_from *append)
 {
     PyObject *rows = PyList_New(0);
     LOCK_REPORTS(self);
-    for (const struct whs_report *r = reports_of(self); rows && r; r = r->next)
+    for (const struct whs_report *r = reports_with(self, part); rows && r; r = r->next)
         if (!append(rows, r))
             Py_CLEAR(rows);
     UNLOCK_REPORTS(self);
@@ -317,39 +364,36 @@ append_claimed(PyObject *rows, const struct whs_report *report)
 static bool
 append_subscription(PyObject *rows, const struct whs_report *report)
 {
-    const char *word = report->subscription_disabled    ? "disabled"
-                       : report->subscription_failing   ? "failing"
-                       : report->subscription_recovered ? "recovered"
-                                                        : NULL;
-    return !word || report->count == 0 ||
+    const char *news = news_of_subscription(report);
+    return !news ||
            append_item(rows,
                        Py_BuildValue("(Lsi)",
                                      (long long)report->deliveries[0].subscription_seq,
-                                     word, (int)report->outcome));
+                                     news, (int)report->outcome));
 }
 
 static bool
 append_origin(PyObject *rows, const struct whs_report *report)
 {
     bool opened = report->origin_news == WHS_BREAKER_OPENED;
-    return report->origin_news == WHS_BREAKER_AS_BEFORE ||
+    return !has_origin_news(report) ||
            append_item(
                rows, Py_BuildValue("(LN)", (long long)report->origin_seq,
                                    number_or_none(opened, report->origin_blocked_ms)));
 }
 
-#define COLLECTING(method, append)                                                     \
+#define COLLECTING(method, part, append)                                               \
     static PyObject *method(PyObject *self, PyObject *ignored)                         \
     {                                                                                  \
         (void)ignored;                                                                 \
-        return collect(self, append);                                                  \
+        return collect(self, part, append);                                            \
     }
 
-COLLECTING(Reports_attempts, append_attempts)
-COLLECTING(Reports_dead, append_dead)
-COLLECTING(Reports_claimed, append_claimed)
-COLLECTING(Reports_subscriptions, append_subscription)
-COLLECTING(Reports_origins, append_origin)
+COLLECTING(Reports_attempts, PART_ATTEMPTS, append_attempts)
+COLLECTING(Reports_dead, PART_DEAD, append_dead)
+COLLECTING(Reports_claimed, PART_CLAIMED, append_claimed)
+COLLECTING(Reports_subscriptions, PART_SUBSCRIPTIONS, append_subscription)
+COLLECTING(Reports_origins, PART_ORIGINS, append_origin)
 
 static PyMethodDef methods[] = {
     {"deliveries", Reports_deliveries, METH_O,

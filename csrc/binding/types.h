@@ -37,8 +37,9 @@ struct reports_object {
         *engine;                /* referenced: its slots come back to it */
     struct whs_report *reports; /* owned; NULL once settled or returned */
     Py_ssize_t count;
+    unsigned parts; /* bits: what there is in them to be told (report.c) */
 #ifdef Py_GIL_DISABLED
-    PyMutex mutex; /* of the two above */
+    PyMutex mutex; /* of the three above */
 #endif
 };
 

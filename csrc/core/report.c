@@ -267,15 +267,36 @@ whs_report_queue_take(struct whs_report_queue *queue, size_t max, int timeout_ms
 }
 
 /* No more are spare than were under way at once, each in its slot. */
-static void
-let_go(struct whs_report_queue *queue, struct whs_report *reports)
+static bool
+is_spare(const struct whs_report *report)
 {
+    return report->holds_slot && report->count == 1;
+}
+
+static void
+keep_spare(struct whs_report_queue *queue, struct whs_report *first,
+           struct whs_report **last)
+{
+    if (!first)
+        return;
+    pthread_mutex_lock(&queue->lock);
+    *last = queue->spare;
+    queue->spare = first;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void
+whs_report_queue_settled(struct whs_report_queue *queue, struct whs_report *reports)
+{
+    size_t slots = 0, loose = 0;
     struct whs_report *spare = NULL, **last = &spare;
     while (reports) {
         struct whs_report *report = reports;
         reports = report->next;
         report->next = NULL;
-        if (!report->holds_slot || report->count != 1) {
+        slots += report->holds_slot;
+        loose += report->holds_slot ? 0 : report->count;
+        if (!is_spare(report)) {
             whs_report_destroy(report);
             continue;
         }
@@ -284,24 +305,7 @@ let_go(struct whs_report_queue *queue, struct whs_report *reports)
         *last = report;
         last = &report->next;
     }
-    if (!spare)
-        return;
-    pthread_mutex_lock(&queue->lock);
-    *last = queue->spare;
-    queue->spare = spare;
-    pthread_mutex_unlock(&queue->lock);
-}
-
-void
-whs_report_queue_settled(struct whs_report_queue *queue, struct whs_report *reports)
-{
-    size_t slots = 0;
-    size_t loose = 0;
-    for (struct whs_report *each = reports; each; each = each->next) {
-        slots += each->holds_slot;
-        loose += each->holds_slot ? 0 : each->count;
-    }
-    let_go(queue, reports);
+    keep_spare(queue, spare, last);
     atomic_fetch_sub(&queue->used, slots);
     atomic_fetch_sub(&queue->loose, loose);
     if (queue->on_room && atomic_exchange(&queue->refused, false))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "alloc.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,22 +22,6 @@ whs_calloc(size_t count, size_t size)
     void *ptr = whs_alloc(count * size);
     if (ptr)
         memset(ptr, 0, count * size);
-    return ptr;
-}
-
-void *
-whs_system_calloc(size_t count, size_t size)
-{
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *ptr = malloc(bytes);
-    /* Hidden from compilers, which make one calloc of the two. */
-    __asm__ volatile("" : "+r"(ptr));
-    if (ptr)
-        memset(ptr, 0, bytes);
     return ptr;
 }
 

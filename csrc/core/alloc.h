@@ -24,10 +24,6 @@ void whs_free(void *ptr);
 /* Wipes, then frees: for key material. `ptr` may be NULL. */
 void whs_free_wiped(void *ptr, size_t size);
 
-/* calloc(3) for a library that is told whom to ask, whatever a test has replaced.
- * glibc's own (2.36) passes the thread's cache by, and takes a lock each time. */
-void *whs_system_calloc(size_t count, size_t size);
-
 /* NULL restores the C library's. Only before any other thread runs: for tests. */
 void whs_alloc_replace(const struct whs_allocator *allocator);
 

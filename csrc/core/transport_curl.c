@@ -39,6 +39,7 @@ struct curl_transport {
     struct whs_curl_loop loop;
     struct whs_curl_resolves resolves;
     struct whs_curl_names names;
+    struct whs_blocks blocks; /* libcurl's, while a verb is at work */
     /* Transfers, for a place among the lookups; those of each standing. */
     struct whs_link waiting[WHS_CURL_STANDINGS];
     struct whs_link bodies;         /* transfers whose head has decided, oldest first */
@@ -313,10 +314,9 @@ expire_waiting(struct curl_transport *t)
 /* --- The five verbs. --- */
 
 static enum whs_status
-start_exchange(struct whs_transport *transport, struct whs_exchange *exchange,
-               struct whs_error *err)
+begin_and_admit(struct curl_transport *t, struct whs_exchange *exchange,
+                struct whs_error *err)
 {
-    struct curl_transport *t = from_base(transport);
     struct whs_curl_transfer *transfer = take_transfer(t);
     if (!transfer)
         return whs_error_set(err, WHS_NO_MEMORY, "no memory for a request");
@@ -331,6 +331,17 @@ start_exchange(struct whs_transport *transport, struct whs_exchange *exchange,
     return WHS_OK;
 }
 
+static enum whs_status
+start_exchange(struct whs_transport *transport, struct whs_exchange *exchange,
+               struct whs_error *err)
+{
+    struct curl_transport *t = from_base(transport);
+    whs_curl_library_use(&t->blocks);
+    enum whs_status status = begin_and_admit(t, exchange, err);
+    whs_curl_library_use(NULL);
+    return status;
+}
+
 static void
 cancel_exchange(struct whs_transport *transport, struct whs_exchange *exchange)
 {
@@ -338,11 +349,13 @@ cancel_exchange(struct whs_transport *transport, struct whs_exchange *exchange)
     struct whs_curl_transfer *transfer = exchange->transfer;
     if (!transfer)
         return;
+    whs_curl_library_use(&t->blocks);
     if (transfer->added)
         remove_from_multi(t, transfer, true);
     whs_list_remove(&transfer->link);
     exchange->transfer = NULL;
     put_transfer(t, transfer);
+    whs_curl_library_use(NULL);
 }
 
 static int64_t
@@ -371,12 +384,14 @@ static struct whs_exchange *
 poll_exchanges(struct whs_transport *transport, int timeout_ms)
 {
     struct curl_transport *t = from_base(transport);
+    whs_curl_library_use(&t->blocks);
     start_waiting(t);
     collect_ended(t);
     whs_curl_loop_turn(&t->loop, choose_wait(t, timeout_ms));
     collect_ended(t);
     expire_bodies(t);
     expire_waiting(t);
+    whs_curl_library_use(NULL);
     struct whs_exchange *done = t->done;
     t->done = t->done_last = NULL;
     return done;
@@ -392,6 +407,7 @@ static void
 destroy(struct whs_transport *transport)
 {
     struct curl_transport *t = from_base(transport);
+    whs_curl_library_use(&t->blocks);
     while (t->idle) {
         struct whs_curl_transfer *transfer = t->idle;
         t->idle = transfer->next_idle;
@@ -400,6 +416,8 @@ destroy(struct whs_transport *transport)
     whs_curl_loop_fini(&t->loop);
     whs_curl_resolves_fini(&t->resolves);
     whs_curl_names_fini(&t->names);
+    whs_curl_library_use(NULL);
+    whs_blocks_fini(&t->blocks);
     whs_trust_destroy(t->trust);
     whs_free(t);
 }

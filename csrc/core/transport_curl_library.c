@@ -3,21 +3,63 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "alloc.h"
 
 static pthread_once_t initialised = PTHREAD_ONCE_INIT;
 static CURLcode initialisation;
+
+/* --- Its memory. --- */
+
+/* NULL wherever none of our transports is at work. */
+static _Thread_local struct whs_blocks *blocks;
+
+void
+whs_curl_library_use(struct whs_blocks *used)
+{
+    blocks = used;
+}
+
+static void *
+alloc_block(size_t size)
+{
+    return whs_blocks_alloc(blocks, size);
+}
+
+static void *
+calloc_block(size_t count, size_t size)
+{
+    return whs_blocks_calloc(blocks, count, size);
+}
+
+static void *
+resize_block(void *ptr, size_t size)
+{
+    return whs_blocks_resize(blocks, ptr, size);
+}
+
+static void
+free_block(void *ptr)
+{
+    whs_blocks_free(blocks, ptr);
+}
+
+static char *
+copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = alloc_block(size);
+    return copy ? memcpy(copy, text, size) : NULL;
+}
 
 /* Whoever in this process was first has chosen for all. */
 static void
 initialise(void)
 {
-    initialisation = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free, realloc,
-                                          strdup, whs_system_calloc);
+    initialisation = curl_global_init_mem(CURL_GLOBAL_DEFAULT, alloc_block, free_block,
+                                          resize_block, copy_text, calloc_block);
 }
+
+/* --- What it must be able to do. --- */
 
 enum whs_status
 whs_curl_library_check(struct whs_error *err)

@@ -68,20 +68,6 @@ a_long_text_is_cut_between_characters(void **state)
 }
 
 static void
-a_librarys_calloc_is_zeroed_and_refuses_an_overflow(void **state)
-{
-    (void)state;
-    static const char zero[256];
-    for (int i = 0; i < 20; i++) {
-        char *bytes = whs_system_calloc(8, 32);
-        assert_memory_equal(bytes, zero, sizeof(zero));
-        memset(bytes, 'x', sizeof(zero));
-        free(bytes);
-    }
-    assert_null(whs_system_calloc(SIZE_MAX / 2, 3));
-}
-
-static void
 decimals_are_written_as_printf_writes_them(void **state)
 {
     (void)state;
@@ -287,7 +273,6 @@ main(void)
         cmocka_unit_test(an_error_message_is_cut_not_overrun),
         cmocka_unit_test(a_long_text_is_cut_between_characters),
         cmocka_unit_test(calloc_refuses_a_product_that_overflows),
-        cmocka_unit_test(a_librarys_calloc_is_zeroed_and_refuses_an_overflow),
         cmocka_unit_test(decimals_are_written_as_printf_writes_them),
         cmocka_unit_test(a_text_is_copied_as_far_as_it_fits),
         cmocka_unit_test(case_is_ignored_for_ascii_letters_only),

@@ -42,7 +42,8 @@ struct curl_transport {
     struct whs_blocks blocks; /* libcurl's, while a verb is at work */
     /* Transfers, for a place among the lookups; those of each standing. */
     struct whs_link waiting[WHS_CURL_STANDINGS];
-    struct whs_link bodies;         /* transfers whose head has decided, oldest first */
+    struct whs_link under_way;      /* transfers that are added, oldest first */
+    struct whs_link bodies;         /* those whose head has decided, likewise */
     struct whs_curl_transfer *idle; /* to be used again */
     struct whs_exchange *done;
     struct whs_exchange *done_last;
@@ -104,6 +105,13 @@ first_of(const struct whs_link *list)
     return link ? WHS_HOLDER(link, struct whs_curl_transfer, link) : NULL;
 }
 
+static struct whs_curl_transfer *
+oldest_of(const struct curl_transport *t)
+{
+    struct whs_link *whole = whs_list_first(&t->under_way);
+    return whole ? WHS_HOLDER(whole, struct whs_curl_transfer, whole) : NULL;
+}
+
 /* --- Ending. --- */
 
 /* A socket that it opened and sent nothing through, because the connection hung, may
@@ -128,6 +136,7 @@ remove_from_multi(struct curl_transport *t, struct whs_curl_transfer *transfer,
         whs_curl_transfer_end_resolving(transfer);
     curl_multi_remove_handle(t->loop.multi, transfer->easy);
     disown_sockets(t, transfer);
+    whs_list_remove(&transfer->whole);
     transfer->added = false;
 }
 
@@ -179,14 +188,18 @@ collect_ended(struct curl_transport *t)
     }
 }
 
-/* What an endpoint says after its head, or withholds, changes nothing any more. */
+/* All are given the same time, so the first of a list is the first to be over. libcurl
+ * would keep the whole time as well, at the cost of a timer for each request.
+ *
+ * What an endpoint says after its head, or withholds, changes nothing any more. */
 static void
-expire_bodies(struct curl_transport *t)
+expire(struct curl_transport *t)
 {
-    const struct whs_clock *clock = &t->config.clock;
-    struct whs_curl_transfer *transfer = first_of(&t->bodies);
-    int64_t now_ms = transfer ? clock->mono_ms(clock->ctx) : 0;
+    int64_t now_ms = t->loop.now_ms;
+    struct whs_curl_transfer *transfer;
     while ((transfer = first_of(&t->bodies)) && transfer->body_until_ms <= now_ms)
+        finish(t, transfer, CURLE_OPERATION_TIMEDOUT);
+    while ((transfer = oldest_of(t)) && transfer->until_ms <= now_ms)
         finish(t, transfer, CURLE_OPERATION_TIMEDOUT);
 }
 
@@ -207,6 +220,8 @@ admit(struct curl_transport *t, struct whs_curl_transfer *transfer, bool with_pl
 {
     transfer->resolving = with_place;
     transfer->added = true;
+    transfer->until_ms = t->loop.now_ms + t->config.total_timeout_ms;
+    whs_list_append(&t->under_way, &transfer->whole);
     if (curl_multi_add_handle(t->loop.multi, transfer->easy) != CURLM_OK)
         finish(t, transfer, CURLE_FAILED_INIT);
 }
@@ -370,13 +385,17 @@ choose_wait(const struct curl_transport *t, int timeout_ms)
 {
     const struct whs_clock *clock = &t->config.clock;
     const struct whs_curl_transfer *body = first_of(&t->bodies);
+    const struct whs_curl_transfer *oldest = oldest_of(t);
     int64_t wait_ms = timeout_ms;
     if (t->done)
         return 0;
+    int64_t now_ms = oldest ? clock->mono_ms(clock->ctx) : 0;
     if (is_any_waiting(t))
         wait_ms = sooner(wait_ms, RESOLVE_LOOK_MS);
+    if (oldest)
+        wait_ms = sooner(wait_ms, oldest->until_ms - now_ms);
     if (body)
-        wait_ms = sooner(wait_ms, body->body_until_ms - clock->mono_ms(clock->ctx));
+        wait_ms = sooner(wait_ms, body->body_until_ms - now_ms);
     return wait_ms;
 }
 
@@ -389,7 +408,7 @@ poll_exchanges(struct whs_transport *transport, int timeout_ms)
     collect_ended(t);
     whs_curl_loop_turn(&t->loop, choose_wait(t, timeout_ms));
     collect_ended(t);
-    expire_bodies(t);
+    expire(t);
     expire_waiting(t);
     whs_curl_library_use(NULL);
     struct whs_exchange *done = t->done;
@@ -479,6 +498,7 @@ whs_transport_curl_create(const struct whs_curl_config *config, struct whs_trust
     t->trust = trust;
     for (size_t standing = 0; standing < WHS_CURL_STANDINGS; standing++)
         whs_link_init(&t->waiting[standing]);
+    whs_link_init(&t->under_way);
     whs_link_init(&t->bodies);
     if (!set_up(t)) {
         int error = errno;

@@ -51,7 +51,6 @@ whs_curl_options_set(CURL *easy, const struct whs_curl_config *config)
     WHS_CURL_SET(easy, CURLOPT_CAPATH, NULL);
     WHS_CURL_SET(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     WHS_CURL_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
-    WHS_CURL_SET(easy, CURLOPT_TIMEOUT_MS, (long)config->total_timeout_ms);
     WHS_CURL_SET(easy, CURLOPT_MAXAGE_CONN, (long)(config->idle_max_ms / SECOND));
     WHS_CURL_SET(easy, CURLOPT_MAXLIFETIME_CONN,
                  (long)(config->connection_age_max_ms / SECOND));

@@ -19,6 +19,7 @@ whs_curl_transfer_create(const struct whs_curl_config *config,
     transfer->names = names;
     transfer->bodies = bodies;
     whs_link_init(&transfer->link);
+    whs_link_init(&transfer->whole);
     transfer->method = WHS_METHOD_POST;
     transfer->lookup_fd = -1;
     transfer->easy = curl_easy_init();

@@ -25,6 +25,7 @@ struct whs_curl_transfer {
     struct whs_link *bodies;
     /* Among those that wait to be added, or in `bodies`, or in no list. */
     struct whs_link link;
+    struct whs_link whole; /* among those that are added, in that order */
     struct whs_curl_transfer *next_idle;
     struct whs_exchange *exchange; /* NULL: idle */
     CURL *easy;
@@ -39,6 +40,7 @@ struct whs_curl_transfer {
     /* What has become of the exchange so far. */
     struct whs_head head;
     int64_t began_ms;
+    int64_t until_ms;      /* once it is added: no longer */
     int64_t body_until_ms; /* once the head has decided */
     int64_t read_bytes;
     int requests;   /* that libcurl was about to send */

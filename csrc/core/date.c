@@ -175,8 +175,8 @@ divide_down(int64_t value, int64_t by)
     return value >= 0 ? value / by : -((-value + by - 1) / by);
 }
 
-void
-whs_date_format(int64_t utc_ms, char out[WHS_DATE_TEXT_SIZE])
+static void
+format(int64_t utc_ms, char out[WHS_DATE_TEXT_SIZE])
 {
     int64_t days = divide_down(utc_ms, DAY_S * SECOND_MS);
     int64_t ms = utc_ms - days * DAY_S * SECOND_MS;
@@ -197,6 +197,18 @@ whs_date_format(int64_t utc_ms, char out[WHS_DATE_TEXT_SIZE])
     write_number(out + 14, 2, ms / 60000 % 60);
     write_number(out + 17, 2, ms / 1000 % 60);
     write_number(out + 20, 3, ms % 1000);
+}
+
+/* Many in a row are the same: events that were published together. */
+void
+whs_date_format(int64_t utc_ms, char out[WHS_DATE_TEXT_SIZE])
+{
+    static _Thread_local int64_t last_ms = INT64_MIN;
+    static _Thread_local char last[WHS_DATE_TEXT_SIZE];
+    if (utc_ms != last_ms || last_ms == INT64_MIN)
+        format(utc_ms, last);
+    last_ms = utc_ms;
+    memcpy(out, last, sizeof(last));
 }
 
 static int

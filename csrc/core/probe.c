@@ -85,7 +85,7 @@ whs_probe_same(const struct whs_probe *probe, const struct whs_slice *values,
     for (uint8_t i = 0; i < probe->count; i++) {
         struct whs_slice value = values[probe->values[i]];
         text += probe->gaps[i];
-        if (memcmp(text, value.ptr, value.len) != 0)
+        if (!whs_word_same(text, value.ptr, value.len))
             return false;
         text += value.len;
     }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "word.h"
+
 struct whs_slice {
     const char *ptr;
     size_t len;
@@ -27,7 +29,7 @@ whs_slice_of(const char *text)
 static inline bool
 whs_slice_equal(struct whs_slice a, struct whs_slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a.len == b.len && whs_word_same(a.ptr, b.ptr, a.len);
 }
 
 /* ASCII only, whatever the locale. */

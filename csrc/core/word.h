@@ -6,6 +6,7 @@
 #define WHS_WORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WHS_WORD_BYTES 8
@@ -18,6 +19,37 @@ whs_word_read(const void *bytes)
     return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
            (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
            (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
+}
+
+static inline uint32_t
+whs_word_read_half(const void *bytes)
+{
+    const unsigned char *p = bytes;
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+           (uint32_t)p[3] << 24;
+}
+
+/* Are `len` bytes the same? Most texts are so short that calling memcmp would take
+ * longer. The last word may overlap the one before. */
+static inline bool
+whs_word_same(const char *a, const char *b, size_t len)
+{
+    if (len < WHS_WORD_BYTES / 2) {
+        for (size_t i = 0; i < len; i++)
+            if (a[i] != b[i])
+                return false;
+        return true;
+    }
+    if (len < WHS_WORD_BYTES) {
+        size_t rest = len - WHS_WORD_BYTES / 2;
+        return whs_word_read_half(a) == whs_word_read_half(b) &&
+               whs_word_read_half(a + rest) == whs_word_read_half(b + rest);
+    }
+    for (size_t i = 0; i + WHS_WORD_BYTES < len; i += WHS_WORD_BYTES)
+        if (whs_word_read(a + i) != whs_word_read(b + i))
+            return false;
+    size_t rest = len - WHS_WORD_BYTES;
+    return whs_word_read(a + rest) == whs_word_read(b + rest);
 }
 
 /* Not 0 where some byte is below `bound`, which is at most 128. */

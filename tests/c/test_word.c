@@ -76,6 +76,24 @@ a_byte_is_seen_among_any_others(void **state)
                             byte == wanted);
 }
 
+static void
+texts_are_the_same_when_every_byte_is(void **state)
+{
+    (void)state;
+    char a[41], b[41];
+    for (size_t len = 0; len < sizeof(b); len++) {
+        memset(a, 'x', sizeof(a));
+        memset(b, 'x', sizeof(b));
+        b[len] = 'y'; /* behind them: of no account */
+        assert_true(whs_word_same(a, b, len));
+        for (size_t at = 0; at < len; at++) {
+            b[at] = 'z';
+            assert_false(whs_word_same(a, b, len));
+            b[at] = 'x';
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -84,6 +102,7 @@ main(void)
         cmocka_unit_test(a_byte_that_is_not_there_is_not_found),
         cmocka_unit_test(a_byte_below_the_bound_is_seen_among_any_others),
         cmocka_unit_test(a_byte_is_seen_among_any_others),
+        cmocka_unit_test(texts_are_the_same_when_every_byte_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

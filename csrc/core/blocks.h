@@ -6,9 +6,10 @@
  * and a search each.
  *
  * Every block is malloc's: one that was taken with these may be freed without, by any
- * thread, and the other way round. A `struct whs_blocks` is one thread's at a time;
- * where it is NULL nothing is kept. Under a sanitizer nothing is kept either, so that
- * it sees each block end.
+ * thread, and the other way round. Somebody else in the process may have taken some of
+ * the same libcurl before it was told of these. A `struct whs_blocks` is one thread's
+ * at a time; where it is NULL nothing is kept. Under a sanitizer nothing is kept
+ * either, so that it sees each block end.
  */
 #ifndef WHS_BLOCKS_H
 #define WHS_BLOCKS_H

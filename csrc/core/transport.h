@@ -39,8 +39,8 @@ struct whs_request {
     struct whs_slice origin;
     struct whs_header headers[WHS_REQUEST_HEADERS_MAX];
     size_t header_count;
-    /* The first so many are no names of HTTP's own, but perhaps the first of them, and
-     * all have values: whoever sends them need not look at each. */
+    /* The first so many stand for themselves: but for the first of them, none is a
+     * field that a client of HTTP sends by itself, or that says how to send. */
     size_t plain_count;
     struct whs_slice body;
     bool fresh_connection;

@@ -19,8 +19,6 @@ RUN_SECONDS = 300
 QUIET_SHARE = 0.9
 # What a bare libcurl loop took for a request on the machine whose microseconds the targets are.
 REFERENCE_US = 17.2
-# What a new connection and POST took bare OpenSSL on one where the target was met as it stands.
-REFERENCE_HANDSHAKE_US = 514
 NOT_QUIET = (
     "The opponent had only {:.0%} of its core: this machine was not quiet. Rates mean nothing;"
     " judged by CPU."
@@ -82,17 +80,10 @@ class Opponent:
         )
 
     def judge_time(
-        self,
-        what: str,
-        value: float,
-        most: float,
-        unit: str,
-        ratio: str = "",
-        slower: float = 1.0,
+        self, what: str, value: float, most: float, unit: str, ratio: str = ""
     ) -> Figure:
-        """Processor time: what is allowed grows with what the opponent takes on this machine, or
-        by `slower`, where something else tells more of it."""
-        slower = max(1.0, slower, self.cpu_us / REFERENCE_US)
+        """Processor time: what is allowed grows with what the opponent takes on this machine."""
+        slower = max(1.0, self.cpu_us / REFERENCE_US)
         figure = at_most(what, value, most * slower, unit, ratio=ratio)
         return replace(figure, target=f"≤ {most:,g} {unit} × {slower:.1f}")
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Memory for libcurl: small blocks that it has freed are kept by their size for the
- * next time. A request takes and frees some 25 of them, many requests begin and end
- * together, and glibc (2.36) keeps seven of a size for a thread; the others cost a lock
- * and a search each.
+ * next time. Many requests begin and end together, and glibc (2.36) keeps seven of a
+ * size for a thread; the others cost a lock and a search each.
  *
  * Every block is malloc's: one that was taken with these may be freed without, by any
  * thread, and the other way round. Somebody else in the process may have taken some of

@@ -113,8 +113,8 @@ set_key(struct hashing *hashing, struct whs_slice key)
     return hashing->keyed;
 }
 
-/* RFC 2104 on the plain digest: OpenSSL 3's EVP_MAC takes longer for a body of this
- * size, and by far with another key each time. */
+/* RFC 2104 on the plain digest: OpenSSL 3's EVP_MAC looks its parameters up anew with
+ * each other key. */
 bool
 whs_hmac_sha256(struct whs_slice key, const struct whs_slice *parts, size_t part_count,
                 uint8_t out[WHS_SHA256_BYTES])
